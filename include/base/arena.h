@@ -1,0 +1,32 @@
+// arena: memory that is given back all at once (one configuration, one exchange). Owner: the embedding
+// object; one thread at a time. Nothing in it is freed alone. Allocation aborts when memory is out.
+#pragma once
+#include "base/slice.h"
+#include <stdarg.h>
+#include <stddef.h>
+
+struct arena_chunk;
+struct arena {
+    char *at, *end;             // the free part of the newest chunk
+    struct arena_chunk *newest; // chain, newest first
+    size_t chunk_bytes;         // size of a fresh chunk
+};
+
+void arena_init(struct arena *arena, size_t chunk_bytes); // takes no memory until the first allocation
+void arena_reset(struct arena *arena);                    // keeps the oldest chunk for reuse, frees the rest
+void arena_free(struct arena *arena);                     // frees all; the arena may be used again
+void *arena_grow(struct arena *arena, size_t size);       // the slow path of arena_alloc
+
+// 16-byte aligned, uninitialised.
+static inline void *arena_alloc(struct arena *arena, size_t size) {
+    size = (size + 15) & ~(size_t)15;
+    if ((size_t)(arena->end - arena->at) < size || arena->at == NULL)
+        return arena_grow(arena, size);
+    void *result = arena->at;
+    arena->at += size;
+    return result;
+}
+void *arena_zero(struct arena *arena, size_t count, size_t size);
+struct slice arena_copy(struct arena *arena, struct slice s);      // the bytes, copied, NUL after them
+char *arena_string(struct arena *arena, struct slice s);           // the same as a C string
+char *arena_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

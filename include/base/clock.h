@@ -1,0 +1,11 @@
+// clock: the only place that asks the system for the time. Any thread. Pure code gets times as arguments.
+#pragma once
+#include <stdint.h>
+
+#define NS_PER_MS 1000000ull
+#define NS_PER_S  1000000000ull
+
+uint64_t clock_monotonic_ns(void); // never goes back; for durations and deadlines
+uint64_t clock_wall_ms(void);      // Unix time; for people and logs
+#define CLOCK_ISO_BYTES 25
+void clock_iso(uint64_t wall_ms, char text[CLOCK_ISO_BYTES]); // 2026-11-23T05:35:24.123Z, NUL-terminated

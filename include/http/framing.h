@@ -1,0 +1,18 @@
+// framing: how long the body of a message is (RFC 9112 6.3), decided once, from the head alone, and cross-checked
+// with llhttp (parser.h). Pure; any thread.
+#pragma once
+#include "http/head.h"
+
+enum body_kind { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_UNTIL_CLOSE };
+
+struct framing {
+    enum body_kind kind;
+    uint64_t length;      // BODY_LENGTH
+    bool keep_alive;      // the sender allows another message after this one (RFC 9112 9.3)
+    bool expect_continue; // request: Expect: 100-continue on HTTP/1.1
+    bool upgrade;         // request: Connection: upgrade with an Upgrade field, HTTP/1.1, no body
+};
+
+enum reject framing_of_request(const struct head *head, struct framing *framing);
+// `to_head`: the request was HEAD. 1xx, 204, 304 and answers to HEAD have no body whatever the fields say.
+enum reject framing_of_response(const struct head *head, bool to_head, struct framing *framing);

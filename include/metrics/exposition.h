@@ -1,0 +1,46 @@
+// exposition: Prometheus text format 0.0.4. Pure. Families are declared once in one table (name, type, help) that the
+// documentation is generated from too; a family's samples are written together.
+#pragma once
+#include "base/strbuf.h"
+#include "metrics/registry.h"
+
+enum family {
+    FAMILY_REQUESTS,
+    FAMILY_REQUEST_ERRORS,
+    FAMILY_REQUEST_DURATION,
+    FAMILY_FIRST_BYTE,
+    FAMILY_REQUEST_BYTES,
+    FAMILY_RESPONSE_BYTES,
+    FAMILY_VARIANT_WEIGHT,
+    FAMILY_ENDPOINT_UP,
+    FAMILY_ENDPOINT_INFLIGHT,
+    FAMILY_RETRIES,
+    FAMILY_FALLBACKS,
+    FAMILY_CLIENT_CONNECTIONS,
+    FAMILY_REJECTED, // sluice_rejected_requests_total{reason}: refused before a route was chosen
+    FAMILY_ACCESS_LOG_DROPPED,
+    FAMILY_RELOADS,
+    FAMILY_CONFIG_LOADED,
+    FAMILY_BUILD_INFO,
+    FAMILY_PROCESS_CPU,
+    FAMILY_PROCESS_RESIDENT,
+    FAMILY_PROCESS_OPEN_FDS,
+    FAMILY_PROCESS_MAX_FDS,
+    FAMILY_PROCESS_START,
+    FAMILY_PROCESS_THREADS,
+    FAMILIES
+};
+
+struct label {
+    const char *name, *value; // value is escaped by the writer
+};
+
+void exposition_family(struct strbuf *out, enum family family); // "# HELP …\n# TYPE …\n"
+void exposition_u64(struct strbuf *out, enum family family, const struct label *labels, size_t label_count,
+                    uint64_t value);
+void exposition_double(struct strbuf *out, enum family family, const struct label *labels, size_t label_count,
+                       double value);
+// All families that variants' lanes hold, for every series of the registry, summed over lanes.
+void exposition_variants(struct strbuf *out, struct registry *registry);
+// The table as Markdown, for docs/metrics.md.
+void exposition_reference(struct strbuf *out);

@@ -1,0 +1,14 @@
+// pointer: RFC 6901 look-ups in a JSON text. Pure.
+#pragma once
+#include "base/arena.h"
+#include "base/slice.h"
+#include <stdbool.h>
+
+struct document; // a parsed JSON text (jansson)
+struct document *document_parse(struct slice text); // NULL when it is not JSON, or nested too deeply
+void document_free(struct document *document);
+// The value as text: a string's characters, otherwise the compact JSON; at == NULL when the pointer leads nowhere.
+struct slice document_text(const struct document *document, const char *pointer, struct arena *arena);
+// Whether the value at `pointer` equals the JSON text `expected` (numbers by value).
+bool document_equals(const struct document *document, const char *pointer, const char *expected);
+bool pointer_valid(const char *pointer); // "" or /a/b with ~0 ~1 escapes
