@@ -1,0 +1,27 @@
+// address: a socket address with its text. Value type; any thread.
+#pragma once
+#include "base/error.h"
+#include "base/slice.h"
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct address {
+    socklen_t len;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un unix_path;
+    };
+};
+#define ADDRESS_TEXT 128
+
+// "0.0.0.0:80", "[::]:80", "unix:/path". Numeric only.
+bool address_parse(struct address *address, const char *text, struct error *error);
+// A numeric address or a name; names are asked of the resolver, which blocks: control thread only. First answer.
+bool address_resolve(struct address *address, const char *host, uint16_t port, struct error *error);
+// The address without its port, as in X-Forwarded-For ("10.0.0.1", "2001:db8::1", "unix"); returns the length.
+size_t address_host(const struct address *address, char text[ADDRESS_TEXT]);
+void address_text(const struct address *address, char text[ADDRESS_TEXT]); // with port, for logs
+uint16_t address_port(const struct address *address);
