@@ -19,9 +19,11 @@ struct address {
 
 // "0.0.0.0:80", "[::]:80", "unix:/path". Numeric only.
 bool address_parse(struct address *address, const char *text, struct error *error);
-// A numeric address or a name; names are asked of the resolver, which blocks: control thread only. First answer.
+// A numeric address or a name; names are asked of the resolver, which blocks: control thread only. First
+// answer.
 bool address_resolve(struct address *address, const char *host, uint16_t port, struct error *error);
-// The address without its port, as in X-Forwarded-For ("10.0.0.1", "2001:db8::1", "unix"); returns the length.
+// The address without its port, as in X-Forwarded-For ("10.0.0.1", "2001:db8::1", "unix"); returns the
+// length.
 size_t address_host(const struct address *address, char text[ADDRESS_TEXT]);
 void address_text(const struct address *address, char text[ADDRESS_TEXT]); // with port, for logs
 uint16_t address_port(const struct address *address);

@@ -1,5 +1,5 @@
-// mailbox: the only door between threads. Any thread posts, the owner takes; messages move with the references in them.
-// Order is kept per sender. The owner watches wake_fd for readability (an eventfd).
+// mailbox: the only door between threads. Any thread posts, the owner takes; messages move with the
+// references in them. Order is kept per sender. The owner watches wake_fd for readability (an eventfd).
 #pragma once
 #include "base/error.h"
 #include <stdatomic.h>

@@ -1,0 +1,34 @@
+// stream: one non-blocking socket with one persistent, edge-triggered event for its whole life (no epoll_ctl
+// in the steady state). Owner: the embedding connection; its worker's thread only.
+//
+// Edge-triggered means: after `readable` was set, whoever reads must go on until STREAM_BLOCKED, or remember
+// to come back. stream_read clears `readable` by itself on a short read, unless the peer has hung up (then
+// the end must be read).
+#pragma once
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+enum stream_result { STREAM_DONE, STREAM_BLOCKED, STREAM_ENDED, STREAM_FAILED };
+
+struct stream {
+    struct event event;
+    int fd;        // -1 when closed
+    bool readable; // an edge came and was not used up
+    bool hangup;   // the peer will send nothing more after what can be read
+};
+
+// `happened` is called with EV_READ and EV_WRITE bits after the fields above are up to date.
+// (The one typedef of the house: libevent wants a function of this type.)
+typedef void stream_callback(int fd, short what, void *context);
+bool stream_open(struct stream *stream, struct event_base *base, int fd, stream_callback *happened,
+                 void *context);
+void stream_close(struct stream *stream);             // idempotent
+void stream_noted(struct stream *stream, short what); // first thing in every callback
+
+// STREAM_DONE with *got > 0, STREAM_BLOCKED, STREAM_ENDED (end of stream) or STREAM_FAILED (errno is set).
+enum stream_result stream_read(struct stream *stream, char *at, size_t room, size_t *got);
+// STREAM_DONE with *put > 0 (perhaps less than all), STREAM_BLOCKED or STREAM_FAILED.
+enum stream_result stream_write(struct stream *stream, const struct iovec *parts, int count, size_t *put);

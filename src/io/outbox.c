@@ -1,0 +1,91 @@
+#include "io/outbox.h"
+#include "base/mem.h"
+
+static void release(struct segment *segment) {
+    if (segment->owner == SEGMENT_BUFFER)
+        buffer_give(segment->memory);
+    else if (segment->owner == SEGMENT_HEAP)
+        mem_free(segment->memory);
+}
+
+static void release_all(struct segment *segments, unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        release(&segments[i]);
+}
+
+// Takes `put` written bytes off the front; returns how many segments are done with.
+static unsigned advance(struct segment *segments, unsigned count, size_t put) {
+    unsigned done = 0;
+    while (done < count && put >= segments[done].len) {
+        put -= segments[done].len;
+        release(&segments[done]);
+        done++;
+    }
+    if (done < count) {
+        segments[done].at += put;
+        segments[done].len -= put;
+    }
+    return done;
+}
+
+static enum stream_result write_segments(struct stream *stream, struct segment *segments, unsigned *count) {
+    unsigned first = 0;
+    enum stream_result result = STREAM_DONE;
+    while (first < *count) {
+        struct iovec parts[OUTBOX_SEGMENTS];
+        int n = 0;
+        for (unsigned i = first; i < *count; i++)
+            parts[n++] = (struct iovec){(void *)segments[i].at, segments[i].len};
+        size_t put;
+        result = stream_write(stream, parts, n, &put);
+        if (result != STREAM_DONE)
+            break;
+        first += advance(segments + first, *count - first, put);
+    }
+    *count -= first;
+    memmove(segments, segments + first, *count * sizeof *segments);
+    return result;
+}
+
+enum stream_result outbox_send(struct outbox *outbox, struct stream *stream, const struct segment *segments,
+                               unsigned count) {
+    must(outbox->count == 0 && count <= OUTBOX_SEGMENTS);
+    struct segment rest[OUTBOX_SEGMENTS];
+    unsigned left = 0;
+    for (unsigned i = 0; i < count; i++) {
+        rest[left] = segments[i];
+        if (rest[left].len)
+            left++;
+        else
+            release(&rest[left]);
+    }
+    enum stream_result result = write_segments(stream, rest, &left);
+    if (result == STREAM_FAILED)
+        release_all(rest, left);
+    else if (result == STREAM_BLOCKED) {
+        for (unsigned i = 0; i < left; i++) {
+            if (rest[i].owner != SEGMENT_COPIED)
+                continue;
+            char *copy = mem_alloc(rest[i].len);
+            memcpy(copy, rest[i].at, rest[i].len);
+            rest[i] = (struct segment){copy, rest[i].len, SEGMENT_HEAP, copy};
+        }
+        memcpy(outbox->segments, rest, left * sizeof *rest);
+        outbox->count = left;
+    }
+    return result;
+}
+
+enum stream_result outbox_flush(struct outbox *outbox, struct stream *stream) {
+    if (outbox->count == 0)
+        return STREAM_DONE;
+    enum stream_result result = write_segments(stream, outbox->segments, &outbox->count);
+    if (result == STREAM_FAILED)
+        outbox_clear(outbox);
+    return result;
+}
+
+void outbox_clear(struct outbox *outbox) {
+    release_all(outbox->segments, outbox->count);
+    outbox->count = 0;
+}
