@@ -37,8 +37,9 @@ void strbuf_string(struct strbuf *buf, const char *text);
 void strbuf_u64(struct strbuf *buf, uint64_t value);
 void strbuf_hex(struct strbuf *buf, uint64_t value, unsigned digits); // lower case, zero padded
 void strbuf_format(struct strbuf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void strbuf_json(struct strbuf *buf, struct slice s); // a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD
-const char *strbuf_text(struct strbuf *buf);          // NUL-terminates (not counted in len)
+void strbuf_json(struct strbuf *buf,
+                 struct slice s); // a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD
+const char *strbuf_text(struct strbuf *buf); // NUL-terminates (not counted in len)
 static inline struct slice strbuf_as_slice(const struct strbuf *buf) {
     return slice_make(buf->at, buf->len);
 }

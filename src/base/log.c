@@ -1,0 +1,212 @@
+#include "base/log.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum log_level least_level = LOG_LEVEL_INFO;
+static const char *const level_name[] = {"debug", "info", "warn", "error"};
+
+void log_set_level(enum log_level least) {
+    least_level = least;
+}
+
+bool log_level_parse(const char *name, enum log_level *level) {
+    for (unsigned i = 0; i < sizeof level_name / sizeof *level_name; i++)
+        if (strcmp(name, level_name[i]) == 0) {
+            *level = (enum log_level)i;
+            return true;
+        }
+    return false;
+}
+
+// One line being put together on the stack; what does not fit is cut, and the line says so.
+struct line {
+    size_t len;
+    char text[4096];
+};
+#define LINE_ROOM (sizeof((struct line *)0)->text - sizeof "…\n")
+
+static void put(struct line *line, const char *at, size_t len) {
+    size_t room = LINE_ROOM - line->len;
+    if (len > room)
+        len = room;
+    memcpy(line->text + line->len, at, len);
+    line->len += len;
+}
+
+static void put_escaped(struct line *line, const char *at, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)at[i];
+        char escape[4] = {'\\', (char)c};
+        if (c == '"' || c == '\\') {
+            put(line, escape, 2);
+        } else if (c == '\n' || c == '\r' || c == '\t') {
+            escape[1] = c == '\n' ? 'n' : c == '\r' ? 'r' : 't';
+            put(line, escape, 2);
+        } else if (c < 32 || c == 127) {
+            escape[1] = 'x';
+            escape[2] = "0123456789abcdef"[c >> 4];
+            escape[3] = "0123456789abcdef"[c & 15];
+            put(line, escape, 4);
+        } else {
+            put(line, at + i, 1);
+        }
+    }
+}
+
+// A value that could be taken for more than one, or for nothing, stands in quotes, so that nobody who chooses
+// a value can forge a pair.
+static void put_value(struct line *line, const char *at, size_t len) {
+    bool quoted = line->len && line->text[line->len - 1] == '"';
+    bool quote = !quoted && len == 0;
+    for (size_t i = 0; i < len && !quote && !quoted; i++)
+        quote = at[i] == ' ' || at[i] == '=' || at[i] == '"';
+    if (quote)
+        put(line, "\"", 1);
+    put_escaped(line, at, len);
+    if (quote)
+        put(line, "\"", 1);
+}
+
+// One conversion of the format: "%" flags width precision length letter.
+struct conversion {
+    char text[24]; // the same, with widths and precisions given as arguments written out
+    size_t len;
+    int precision; // -1 when none
+    char length;   // 'H' for hh, 'L' for ll, else the letter or 0
+    char letter;
+};
+
+static int take_number(const char **at, va_list *args) {
+    if (**at == '*') {
+        ++*at;
+        return va_arg(*args, int);
+    }
+    int number = 0;
+    while (**at >= '0' && **at <= '9' && number < 10000)
+        number = number * 10 + *(*at)++ - '0';
+    return number;
+}
+
+static const char *read_conversion(const char *at, va_list *args, struct conversion *conversion) {
+    size_t flags = strspn(at, "-+ #0");
+    must(flags < 6);
+    const char *flag = at;
+    at += flags;
+    int width = take_number(&at, args);
+    conversion->precision = -1;
+    if (*at == '.') {
+        at++;
+        conversion->precision = take_number(&at, args);
+    }
+    conversion->length = 0;
+    if (*at && strchr("hljzt", *at)) {
+        conversion->length = *at++;
+        if (*at == conversion->length)
+            conversion->length = *at++ == 'h' ? 'H' : 'L';
+    }
+    conversion->letter = *at;
+    const char *length = conversion->length == 'H' ? "hh" : conversion->length == 'L' ? "ll" : NULL;
+    char one[2] = {conversion->length, '\0'};
+    char width_text[12] = "", precision_text[14] = "";
+    if (width)
+        snprintf(width_text, sizeof width_text, "%d", width);
+    if (conversion->precision >= 0)
+        snprintf(precision_text, sizeof precision_text, ".%d", conversion->precision);
+    snprintf(conversion->text, sizeof conversion->text, "%%%.*s%.5s%.6s%s%c", (int)flags, flag, width_text,
+             precision_text, length ? length : one, conversion->letter);
+    return *at ? at + 1 : at;
+}
+
+static int format_integer(char *out, size_t room, const struct conversion *c, va_list *args) {
+    switch (c->length) {
+    case 'l':
+        return snprintf(out, room, c->text, va_arg(*args, long));
+    case 'L':
+        return snprintf(out, room, c->text, va_arg(*args, long long));
+    case 'j':
+        return snprintf(out, room, c->text, va_arg(*args, intmax_t));
+    case 'z':
+        return snprintf(out, room, c->text, va_arg(*args, size_t));
+    case 't':
+        return snprintf(out, room, c->text, va_arg(*args, ptrdiff_t));
+    default: // int, and what is promoted to it
+        return snprintf(out, room, c->text, va_arg(*args, int));
+    }
+}
+
+static void put_conversion(struct line *line, const struct conversion *c, va_list *args) {
+    char out[512];
+    int len = 0;
+    if (c->letter == 's') {
+        const char *value = va_arg(*args, const char *);
+        if (!value)
+            value = "-";
+        size_t most = c->precision >= 0 ? (size_t)c->precision : sizeof line->text;
+        put_value(line, value, strnlen(value, most));
+        return;
+    }
+    if (c->letter == '%') {
+        put(line, "%", 1);
+        return;
+    }
+    if (c->letter == 'p')
+        len = snprintf(out, sizeof out, "%p", va_arg(*args, void *));
+    else if (c->letter && strchr("fFeEgGaA", c->letter))
+        len = snprintf(out, sizeof out, c->text, va_arg(*args, double));
+    else if (c->letter == 'm')
+        len = snprintf(out, sizeof out, "%m");
+    else
+        len = format_integer(out, sizeof out, c, args);
+    if (len > 0)
+        put_value(line, out, (size_t)len < sizeof out ? (size_t)len : sizeof out - 1);
+}
+
+static void put_pairs(struct line *line, const char *format, va_list *args) {
+    while (*format) {
+        size_t literal = strcspn(format, "%");
+        put(line, format, literal);
+        format += literal;
+        if (*format == '%') {
+            struct conversion conversion;
+            format = read_conversion(format + 1, args, &conversion);
+            put_conversion(line, &conversion, args);
+        }
+    }
+}
+
+void log_write(enum log_level level, const char *sentence, const char *format, ...) {
+    if (level < least_level)
+        return;
+    int saved = errno; // for %m, and for the caller
+    struct line line = {.len = 0};
+    clock_iso(clock_wall_ms(), line.text);
+    line.len = CLOCK_ISO_BYTES - 1;
+    put(&line, " ", 1);
+    put(&line, level_name[level], strlen(level_name[level]));
+    put(&line, " ", 1);
+    put(&line, sentence, strlen(sentence));
+    if (*format && *format != ' ')
+        put(&line, " ", 1);
+    va_list args;
+    va_start(args, format);
+    errno = saved;
+    put_pairs(&line, format, &args);
+    va_end(args);
+    while (line.text[line.len - 1] == ' ')
+        line.len--;
+    if (line.len >= LINE_ROOM) {
+        memcpy(line.text + line.len, "…", sizeof "…" - 1);
+        line.len += sizeof "…" - 1;
+    }
+    line.text[line.len++] = '\n';
+    ssize_t written = write(STDERR_FILENO, line.text, line.len);
+    (void)written; // nowhere left to say it
+    errno = saved;
+}

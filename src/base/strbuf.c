@@ -1,0 +1,131 @@
+#include "base/strbuf.h"
+#include "base/mem.h"
+#include <stdio.h>
+
+void strbuf_free(struct strbuf *buf) {
+    mem_free(buf->at);
+    *buf = (struct strbuf){0};
+}
+
+void strbuf_grow(struct strbuf *buf, size_t more) {
+    size_t need, cap;
+    must(!__builtin_add_overflow(buf->len, more, &need));
+    if (__builtin_mul_overflow(buf->cap, 2u, &cap) || cap < need)
+        cap = need;
+    if (cap < 64)
+        cap = 64;
+    buf->at = mem_resize(buf->at, cap);
+    buf->cap = cap;
+}
+
+void strbuf_string(struct strbuf *buf, const char *text) {
+    if (text)
+        strbuf_append(buf, text, strlen(text));
+}
+
+void strbuf_u64(struct strbuf *buf, uint64_t value) {
+    char digits[20];
+    char *at = digits + sizeof digits;
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    strbuf_append(buf, at, (size_t)(digits + sizeof digits - at));
+}
+
+void strbuf_hex(struct strbuf *buf, uint64_t value, unsigned digits) {
+    char *at = strbuf_reserve(buf, digits);
+    for (unsigned i = digits; i-- > 0; value >>= 4)
+        at[i] = "0123456789abcdef"[value & 15];
+    buf->len += digits;
+}
+
+void strbuf_format(struct strbuf *buf, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    char *at = strbuf_reserve(buf, 128);
+    size_t room = buf->cap - buf->len;
+    int len = vsnprintf(at, room, format, args);
+    va_end(args);
+    if (len > 0 && (size_t)len >= room) {
+        at = strbuf_reserve(buf, (size_t)len + 1);
+        len = vsnprintf(at, (size_t)len + 1, format, again);
+    }
+    va_end(again);
+    if (len > 0)
+        buf->len += (size_t)len;
+}
+
+// The length of the well-formed UTF-8 sequence at the start of s (Unicode table 3-7: no overlong forms, no
+// surrogates, nothing past U+10FFFF), or 0.
+static size_t utf8_length(struct slice s) {
+    const unsigned char *at = (const unsigned char *)s.at;
+    unsigned char lead = at[0], low = 0x80, high = 0xbf;
+    size_t len = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+    if (len < 2)
+        return len;
+    if (len > s.len)
+        return 0;
+    if (lead == 0xe0)
+        low = 0xa0;
+    else if (lead == 0xed)
+        high = 0x9f;
+    else if (lead == 0xf0)
+        low = 0x90;
+    else if (lead == 0xf4)
+        high = 0x8f;
+    if (at[1] < low || at[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    return len;
+}
+
+static void json_escape(struct strbuf *buf, unsigned char c) {
+    static const char letter[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    strbuf_char(buf, '\\');
+    if (c >= 32) {
+        strbuf_char(buf, (char)c);
+    } else if (letter[c]) {
+        strbuf_char(buf, letter[c]);
+    } else {
+        strbuf_char(buf, 'u');
+        strbuf_hex(buf, c, 4);
+    }
+}
+
+static inline bool json_plain(char c) {
+    return (unsigned char)c >= 32 && (unsigned char)c < 127 && c != '"' && c != '\\';
+}
+
+void strbuf_json(struct strbuf *buf, struct slice s) {
+    strbuf_char(buf, '"');
+    while (s.len) {
+        size_t run = 0;
+        while (run < s.len && json_plain(s.at[run]))
+            run++;
+        strbuf_append(buf, s.at, run);
+        s = slice_from(s, run);
+        if (!s.len)
+            break;
+        size_t taken = 1;
+        if ((unsigned char)s.at[0] >= 127) {
+            size_t len = utf8_length(s);
+            if (len)
+                strbuf_append(buf, s.at, taken = len);
+            else
+                strbuf_literal(buf, "\xef\xbf\xbd");
+        } else {
+            json_escape(buf, (unsigned char)s.at[0]);
+        }
+        s = slice_from(s, taken);
+    }
+    strbuf_char(buf, '"');
+}
+
+const char *strbuf_text(struct strbuf *buf) {
+    *strbuf_reserve(buf, 1) = '\0';
+    return buf->at;
+}
