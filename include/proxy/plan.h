@@ -28,9 +28,9 @@ struct plan {
     struct variant_series *unrouted; // requests that belong to no route: route="-", variant="-"
 };
 
-// The first plan of a configuration: the file's weights. `pools`: the running pool objects in the configuration's order, with all endpoints of
-// the pool (from directory_change_pool before the commit).
-struct plan *plan_new(struct config *config, struct registry *registry, struct pool *const *pools);
+// The first plan of a configuration: the file's weights and the prepared pools, before the commit. Takes its own reference to the
+// configuration.
+struct plan *plan_new(struct config *config, struct registry *registry, const struct directory_change *change);
 // The same configuration with one route's weights changed (basis points by variant, sum 10,000) …
 struct plan *plan_with_weights(const struct plan *plan, size_t route, const uint16_t *weights);
 // … or with one pool's endpoints looked at again (health, drain, ejection). Everything else is shared.

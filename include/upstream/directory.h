@@ -1,5 +1,5 @@
-// directory: every pool and endpoint that runs, by name. Owner and only caller: the control thread. A reload adopts what stays, so that
-// health, drains, ejections, in-flight counts and idle connections survive.
+// directory: every pool and endpoint that runs, by name. Owner and only caller: the control thread. A reload
+// adopts what stays, so that health, drains, ejections, in-flight counts and idle connections survive.
 #pragma once
 #include "config/config.h"
 #include "upstream/pool.h"
@@ -8,8 +8,8 @@ struct directory;
 struct directory *directory_new(unsigned lane_count);
 void directory_free(struct directory *directory);
 
-// Prepare: the pools of `config` in its order, existing ones adopted, new endpoints resolved and made. Nothing live changes. NULL and
-// *error when a name does not resolve.
+// Prepare: the pools of `config` in its order, existing ones adopted, new endpoints resolved and made.
+// Nothing live changes. NULL and *error when a name does not resolve.
 struct directory_change;
 struct directory_change *directory_prepare(struct directory *directory, const struct config *config,
                                            struct error *error);
@@ -21,5 +21,12 @@ void directory_commit(struct directory *directory, struct directory_change *chan
 size_t directory_count(const struct directory *directory);
 struct pool *directory_pool(const struct directory *directory, size_t index);
 struct pool *directory_find(const struct directory *directory, const char *name); // NULL when absent
-// Of a prepared change, for building the plan before the commit.
-struct pool *directory_change_pool(const struct directory_change *change, size_t index);
+
+// One pool of a prepared change, for building the plan before the commit: the running object and the
+// endpoints it will have.
+struct prepared_pool {
+    struct pool *pool;
+    struct endpoint **endpoints;
+    size_t endpoint_count;
+};
+const struct prepared_pool *directory_prepared(const struct directory_change *change, size_t index);

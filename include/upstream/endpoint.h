@@ -1,5 +1,6 @@
-// endpoint: one upstream server of a pool, shared by all plans and workers while its pool and URL stay in the configuration.
-// Counters are written by workers, the state by the control thread; each group has its own cache lines.
+// endpoint: one upstream server of a pool, shared by all plans and workers while its pool and URL stay in the
+// configuration. Counters are written by workers, the state by the control thread; each group has its own
+// cache lines.
 #pragma once
 #include "base/list.h"
 #include "base/refcount.h"
@@ -26,7 +27,8 @@ struct endpoint {
     _Alignas(64) atomic_uint failures; // in a row; workers count and clear
     atomic_uint states;                // ENDPOINT_* bits; control thread
 
-    // control thread only (health.c, ejection.c)
+    // control thread only
+    bool kept;                             // scratch of directory_commit
     unsigned checks_failed, checks_passed; // in a row
     unsigned ejections;                    // in a row
     uint64_t ejected_until_ns;             // monotonic
@@ -37,8 +39,8 @@ struct endpoint {
     struct endpoint_lane *lanes;
 };
 
-struct endpoint *endpoint_new(const char *pool, const char *url, const struct address *address, const char *authority,
-                              unsigned weight, unsigned lane_count);
+struct endpoint *endpoint_new(const char *pool, const char *url, const struct address *address,
+                              const char *authority, unsigned weight, unsigned lane_count);
 struct endpoint *endpoint_ref(struct endpoint *endpoint);
 void endpoint_unref(struct endpoint *endpoint); // any thread
 bool endpoint_ready(const struct endpoint *endpoint);

@@ -1,5 +1,6 @@
-// pool: the endpoints of one pool. `struct pool` is the running thing (shared by plans, by name); `struct pool_view` is one immutable
-// picture of it inside a plan: the settings of a configuration and the endpoints that were ready when it was made.
+// pool: the endpoints of one pool. `struct pool` is the running thing (shared by plans, by name); `struct
+// pool_view` is one immutable picture of it inside a plan: the settings of a configuration and the endpoints
+// that were ready when it was made.
 #pragma once
 #include "base/random.h"
 #include "config/config.h"
@@ -10,14 +11,14 @@ struct waiter {
     struct link link;
     const struct pool_view *view; // what it waits for
 };
-struct pool_lane { // of one worker
+struct pool_lane {                    // of one worker
     _Alignas(64) struct link waiters; // oldest first
     uint64_t cursor;                  // round robin
     atomic_uint waiting;              // length of waiters; read by other workers
 };
 struct pool {
     struct refcount refs;
-    const char *name; // owned
+    const char *name;            // owned
     struct endpoint **endpoints; // control thread only; replaced as a whole by a directory commit
     size_t endpoint_count;
     _Alignas(64) atomic_uint waiting; // all lanes
@@ -37,9 +38,9 @@ struct pool_view {
     size_t endpoint_count;
     struct endpoint **ready; // those that may be chosen
     size_t ready_count;
-    uint32_t *schedule;      // weighted order over `ready` for round robin; NULL when all weights are equal
+    uint32_t *schedule; // weighted order over `ready` for round robin; NULL when all weights are equal
     size_t schedule_count;
-    uint32_t *cumulative;    // weights summed up, for weighted random choice; NULL when all are equal
+    uint32_t *cumulative; // weights summed up, for weighted random choice; NULL when all are equal
     struct ring *ring;
 };
 // `endpoints`: all of the pool (references are taken). Control thread.
@@ -49,14 +50,18 @@ struct pool_view *pool_view_ref(struct pool_view *view);
 void pool_view_unref(struct pool_view *view);
 
 enum choice { CHOICE_MADE, CHOICE_FULL, CHOICE_NONE };
-// Chooses an endpoint by the pool's balance and counts the request in (endpoint_enter); `avoid` (may be NULL) is taken only when nothing
-// else is there. CHOICE_FULL: all ready ones are at max_inflight. CHOICE_NONE: none is ready. Worker `lane` only.
-enum choice pool_choose(const struct pool_view *view, unsigned lane, struct random_state *random, uint64_t unit_hash,
-                        const struct endpoint *avoid, struct endpoint **chosen);
+// Chooses an endpoint by the pool's balance and counts the request in (endpoint_enter); `avoid` (may be NULL)
+// is taken only when nothing else is there. CHOICE_FULL: all ready ones are at max_inflight. CHOICE_NONE:
+// none is ready. Worker `lane` only.
+enum choice pool_choose(const struct pool_view *view, unsigned lane, struct random_state *random,
+                        uint64_t unit_hash, const struct endpoint *avoid, struct endpoint **chosen);
 
-// The queue (max_inflight). False when it is full: nothing was queued. Worker `lane` only.
+// The queue (max_inflight). False when it is full: nothing was queued. After queueing the caller tries
+// pool_choose once more: room that came free in between would wake nobody. Worker `lane` only.
 bool pool_wait(const struct pool_view *view, unsigned lane, struct waiter *waiter);
 void pool_unwait(struct waiter *waiter, unsigned lane); // leaves the queue (served, timed out, client gone)
-struct waiter *pool_waiter(struct pool *pool, unsigned lane); // the oldest of this lane, still queued; or NULL
-// After a request left: another lane that has waiters, or -1. The caller wakes that worker.
+struct waiter *pool_waiter(struct pool *pool,
+                           unsigned lane); // the oldest of this lane, still queued; or NULL
+// After a request left a pool with max_inflight: another lane that has waiters, or -1. The caller wakes that
+// worker.
 int pool_lane_to_wake(const struct pool *pool, unsigned lane);

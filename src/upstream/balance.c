@@ -1,0 +1,108 @@
+// pool_choose: which ready endpoint takes a request. Constant cost in the number of endpoints while any has
+// room; only when the first choices are full are all looked at once.
+#include "ring.h"
+#include "upstream/pool.h"
+
+struct attempt {
+    const struct pool_view *view;
+    const struct endpoint *avoid;
+    unsigned most;
+    struct endpoint *full; // an endpoint that had no room
+};
+
+static bool enter(struct attempt *attempt, struct endpoint *endpoint) {
+    if (endpoint == attempt->avoid)
+        return false;
+    if (endpoint_enter(endpoint, attempt->most))
+        return true;
+    attempt->full = endpoint;
+    return false;
+}
+
+static size_t pick_weighted(const struct pool_view *view, struct random_state *random) {
+    if (!view->cumulative)
+        return (size_t)random_below(random, view->ready_count);
+    uint32_t target = (uint32_t)random_below(random, view->cumulative[view->ready_count - 1]);
+    size_t low = 0, high = view->ready_count - 1;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (view->cumulative[middle] <= target)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+// Load relative to weight, compared without division.
+static bool busier(const struct endpoint *a, const struct endpoint *b) {
+    uint64_t busy_a = atomic_load_explicit(&a->inflight, memory_order_relaxed);
+    uint64_t busy_b = atomic_load_explicit(&b->inflight, memory_order_relaxed);
+    return busy_a * b->weight > busy_b * a->weight;
+}
+
+// The better of two random ones. (Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 2001.)
+static struct endpoint *try_two_choices(struct attempt *attempt, struct random_state *random) {
+    const struct pool_view *view = attempt->view;
+    struct endpoint *first = view->ready[pick_weighted(view, random)];
+    struct endpoint *second = view->ready[pick_weighted(view, random)];
+    if (busier(first, second)) {
+        struct endpoint *swap = first;
+        first = second;
+        second = swap;
+    }
+    if (enter(attempt, first))
+        return first;
+    return second != first && enter(attempt, second) ? second : NULL;
+}
+
+static struct endpoint *try_round_robin(struct attempt *attempt, unsigned lane) {
+    const struct pool_view *view = attempt->view;
+    uint64_t turn = view->pool->lanes[lane].cursor++;
+    size_t at =
+        view->schedule ? view->schedule[turn % view->schedule_count] : (size_t)(turn % view->ready_count);
+    return enter(attempt, view->ready[at]) ? view->ready[at] : NULL;
+}
+
+static bool ring_usable(size_t index, void *context) {
+    struct attempt *attempt = context;
+    struct endpoint *endpoint = attempt->view->endpoints[index];
+    return endpoint_ready(endpoint) && enter(attempt, endpoint);
+}
+
+static struct endpoint *try_everyone(struct attempt *attempt, struct random_state *random) {
+    const struct pool_view *view = attempt->view;
+    size_t offset = (size_t)random_below(random, view->ready_count);
+    for (size_t i = 0; i < view->ready_count; i++) {
+        struct endpoint *endpoint = view->ready[(offset + i) % view->ready_count];
+        if (enter(attempt, endpoint))
+            return endpoint;
+    }
+    return NULL;
+}
+
+enum choice pool_choose(const struct pool_view *view, unsigned lane, struct random_state *random,
+                        uint64_t unit_hash, const struct endpoint *avoid, struct endpoint **chosen) {
+    if (view->ready_count == 0)
+        return CHOICE_NONE;
+    struct attempt attempt = {.view = view, .avoid = avoid, .most = (unsigned)view->config->max_inflight};
+    struct endpoint *endpoint = NULL;
+    if (view->ready_count == 1) {
+        endpoint = enter(&attempt, view->ready[0]) ? view->ready[0] : NULL;
+    } else if (view->ring) {
+        size_t index = ring_find(view->ring, unit_hash, ring_usable, &attempt);
+        endpoint = index < view->endpoint_count ? view->endpoints[index] : NULL;
+    } else if (view->config->balance == BALANCE_ROUND_ROBIN) {
+        endpoint = try_round_robin(&attempt, lane);
+    } else {
+        endpoint = try_two_choices(&attempt, random);
+    }
+    if (!endpoint && !view->ring && view->ready_count > 1)
+        endpoint = try_everyone(&attempt, random);
+    if (!endpoint && avoid) { // the one that failed before is better than nobody
+        attempt.avoid = NULL;
+        endpoint = try_everyone(&attempt, random);
+    }
+    *chosen = endpoint;
+    return endpoint ? CHOICE_MADE : CHOICE_FULL;
+}

@@ -1,0 +1,201 @@
+#include "upstream/directory.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct directory {
+    unsigned lane_count;
+    struct pool **pools; // with references, in the configuration's order
+    size_t count;
+};
+struct directory_change {
+    struct prepared_pool *pools; // with references to pools and endpoints
+    size_t count;
+};
+
+struct directory *directory_new(unsigned lane_count) {
+    struct directory *directory = mem_zero(1, sizeof *directory);
+    directory->lane_count = lane_count;
+    return directory;
+}
+
+void directory_free(struct directory *directory) {
+    for (size_t i = 0; i < directory->count; i++)
+        pool_unref(directory->pools[i]);
+    mem_free(directory->pools);
+    mem_free(directory);
+}
+
+struct pool *directory_find(const struct directory *directory, const char *name) {
+    for (size_t i = 0; i < directory->count; i++)
+        if (strcmp(directory->pools[i]->name, name) == 0)
+            return directory->pools[i];
+    return NULL;
+}
+
+size_t directory_count(const struct directory *directory) {
+    return directory->count;
+}
+
+struct pool *directory_pool(const struct directory *directory, size_t index) {
+    return directory->pools[index];
+}
+
+const struct prepared_pool *directory_prepared(const struct directory_change *change, size_t index) {
+    return &change->pools[index];
+}
+
+static struct pool *pool_new(const char *name, unsigned lane_count) {
+    struct pool *pool = mem_zero_aligned(64, sizeof *pool);
+    refcount_init(&pool->refs);
+    pool->name = mem_copy_string(name);
+    pool->lane_count = lane_count;
+    pool->lanes = mem_zero_aligned(64, lane_count * sizeof *pool->lanes);
+    for (unsigned i = 0; i < lane_count; i++)
+        list_init(&pool->lanes[i].waiters);
+    return pool;
+}
+
+static int by_name(const void *left, const void *right) {
+    return strcmp((*(struct pool *const *)left)->name, (*(struct pool *const *)right)->name);
+}
+static int name_against(const void *key, const void *element) {
+    return strcmp(key, (*(struct pool *const *)element)->name);
+}
+static int by_url(const void *left, const void *right) {
+    return strcmp((*(struct endpoint *const *)left)->url, (*(struct endpoint *const *)right)->url);
+}
+static int url_against(const void *key, const void *element) {
+    return strcmp(key, (*(struct endpoint *const *)element)->url);
+}
+
+// A sorted copy for look-ups: a reload of thousands must not search linearly.
+static void *sorted(const void *items, size_t count, int (*compare)(const void *, const void *)) {
+    void **copy = mem_alloc((count + 1) * sizeof *copy);
+    if (count)
+        memcpy(copy, items, count * sizeof *copy);
+    qsort(copy, count, sizeof *copy, compare);
+    return copy;
+}
+
+static bool same_address(const struct address *a, const struct address *b) {
+    return a->len == b->len && memcmp(&a->any, &b->any, a->len) == 0;
+}
+
+static struct endpoint *endpoint_make(const char *pool, const struct endpoint_config *config,
+                                      const struct address *address, unsigned lane_count) {
+    char authority[300];
+    const char *form = strchr(config->host, ':') ? "[%s]:%u" : "%s:%u";
+    if (config->port == 80)
+        form = strchr(config->host, ':') ? "[%s]" : "%s";
+    snprintf(authority, sizeof authority, form, config->host, config->port);
+    return endpoint_new(pool, config->url, address, authority, (unsigned)config->weight, lane_count);
+}
+
+// What a person or a check has found out stays true when only the weight or the address of a name changed.
+static void endpoint_inherit(struct endpoint *endpoint, const struct endpoint *old) {
+    atomic_store(&endpoint->states, atomic_load(&old->states));
+    endpoint->checks_failed = old->checks_failed;
+    endpoint->checks_passed = old->checks_passed;
+    endpoint->ejections = old->ejections;
+    endpoint->ejected_until_ns = old->ejected_until_ns;
+    endpoint->last_check_ms = old->last_check_ms;
+    memcpy(endpoint->last_check, old->last_check, sizeof endpoint->last_check);
+}
+
+static bool prepare_pool(struct prepared_pool *prepared, const struct pool_config *config,
+                         unsigned lane_count, struct error *error) {
+    struct endpoint **known = sorted(prepared->pool->endpoints, prepared->pool->endpoint_count, by_url);
+    prepared->endpoints = mem_zero(config->endpoint_count, sizeof *prepared->endpoints);
+    bool ok = true;
+    for (size_t i = 0; ok && i < config->endpoint_count; i++) {
+        const struct endpoint_config *wanted = &config->endpoints[i];
+        struct endpoint **found =
+            bsearch(wanted->url, known, prepared->pool->endpoint_count, sizeof *known, url_against);
+        struct address address;
+        if (!address_resolve(&address, wanted->host, wanted->port, error)) {
+            ok = false;
+        } else if (found && (*found)->weight == (unsigned)wanted->weight &&
+                   same_address(&(*found)->address, &address)) {
+            prepared->endpoints[prepared->endpoint_count++] = endpoint_ref(*found);
+        } else {
+            struct endpoint *endpoint = endpoint_make(config->name, wanted, &address, lane_count);
+            if (found)
+                endpoint_inherit(endpoint, *found);
+            prepared->endpoints[prepared->endpoint_count++] = endpoint;
+        }
+    }
+    mem_free(known);
+    return ok;
+}
+
+struct directory_change *directory_prepare(struct directory *directory, const struct config *config,
+                                           struct error *error) {
+    struct directory_change *change = mem_zero(1, sizeof *change);
+    change->pools = mem_zero(config->pool_count, sizeof *change->pools);
+    struct pool **known = sorted(directory->pools, directory->count, by_name);
+    bool ok = true;
+    for (size_t i = 0; ok && i < config->pool_count; i++) {
+        const char *name = config->pools[i].name;
+        struct pool **found = bsearch(name, known, directory->count, sizeof *known, name_against);
+        change->pools[i].pool = found ? pool_ref(*found) : pool_new(name, directory->lane_count);
+        change->count++;
+        ok = prepare_pool(&change->pools[i], &config->pools[i], directory->lane_count, error);
+    }
+    mem_free(known);
+    if (ok)
+        return change;
+    directory_abandon(change);
+    return NULL;
+}
+
+void directory_abandon(struct directory_change *change) {
+    for (size_t i = 0; i < change->count; i++) {
+        for (size_t k = 0; k < change->pools[i].endpoint_count; k++)
+            endpoint_unref(change->pools[i].endpoints[k]);
+        mem_free(change->pools[i].endpoints);
+        pool_unref(change->pools[i].pool);
+    }
+    mem_free(change->pools);
+    mem_free(change);
+}
+
+// Marks what is in the new configuration, so that the rest can be told apart.
+static void mark_kept(const struct directory_change *change, bool kept) {
+    for (size_t i = 0; i < change->count; i++)
+        for (size_t k = 0; k < change->pools[i].endpoint_count; k++)
+            change->pools[i].endpoints[k]->kept = kept;
+}
+
+static void retire_the_rest(const struct pool *pool) {
+    for (size_t i = 0; i < pool->endpoint_count; i++)
+        if (!pool->endpoints[i]->kept)
+            atomic_store(&pool->endpoints[i]->retired, true);
+}
+
+static void swap_endpoints(struct pool *pool, const struct prepared_pool *prepared) {
+    for (size_t k = 0; k < pool->endpoint_count; k++)
+        endpoint_unref(pool->endpoints[k]);
+    mem_free(pool->endpoints);
+    pool->endpoints = prepared->endpoints;
+    pool->endpoint_count = prepared->endpoint_count;
+}
+
+void directory_commit(struct directory *directory, struct directory_change *change) {
+    mark_kept(change, true);
+    for (size_t i = 0; i < directory->count; i++)
+        retire_the_rest(directory->pools[i]);
+    mark_kept(change, false);
+    struct pool **pools = mem_alloc((change->count + 1) * sizeof *pools);
+    for (size_t i = 0; i < change->count; i++) {
+        pools[i] = change->pools[i].pool;
+        swap_endpoints(pools[i], &change->pools[i]);
+    }
+    for (size_t i = 0; i < directory->count; i++)
+        pool_unref(directory->pools[i]);
+    mem_free(directory->pools);
+    directory->pools = pools;
+    directory->count = change->count;
+    mem_free(change->pools);
+    mem_free(change);
+}
