@@ -7,8 +7,11 @@
 struct document; // a parsed JSON text (jansson)
 struct document *document_parse(struct slice text); // NULL when it is not JSON, or nested too deeply
 void document_free(struct document *document);
-// The value as text: a string's characters, otherwise the compact JSON; at == NULL when the pointer leads nowhere.
+// The value as text: a string's characters, a number's digits, otherwise the compact JSON; at == NULL when the pointer leads
+// nowhere. Integers up to 64 bits stand as written, other numbers in their shortest form.
 struct slice document_text(const struct document *document, const char *pointer, struct arena *arena);
+// The same for strings and numbers only; at == NULL for everything else.
+struct slice document_scalar(const struct document *document, const char *pointer, struct arena *arena);
 // Whether the value at `pointer` equals the JSON text `expected` (numbers by value).
 bool document_equals(const struct document *document, const char *pointer, const char *expected);
 bool pointer_valid(const char *pointer); // "" or /a/b with ~0 ~1 escapes

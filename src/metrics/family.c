@@ -1,0 +1,61 @@
+#include "family.h"
+
+static const struct family_info families[FAMILIES] = {
+    [FAMILY_REQUESTS] = {"sluice_requests_total", FAMILY_COUNTER, "route, variant, code",
+                         "Requests answered, by class of the answer's status."},
+    [FAMILY_REQUEST_ERRORS] = {"sluice_request_errors_total", FAMILY_COUNTER, "route, variant, reason",
+                               "Requests that failed, by reason."},
+    [FAMILY_REQUEST_DURATION] = {"sluice_request_duration_seconds", FAMILY_HISTOGRAM, "route, variant",
+                                 "Time from the whole request head to the last byte of the answer."},
+    [FAMILY_FIRST_BYTE] = {"sluice_time_to_first_byte_seconds", FAMILY_HISTOGRAM, "route, variant",
+                           "Time from the whole request head to the first byte of the answer."},
+    [FAMILY_REQUEST_BYTES] = {"sluice_request_bytes_total", FAMILY_COUNTER, "route, variant",
+                              "Bytes of request bodies received from clients."},
+    [FAMILY_RESPONSE_BYTES] = {"sluice_response_bytes_total", FAMILY_COUNTER, "route, variant",
+                               "Bytes of response bodies sent to clients."},
+    [FAMILY_VARIANT_WEIGHT] = {"sluice_variant_weight", FAMILY_GAUGE, "route, variant",
+                               "Share of the route's units that the variant gets now, in percent."},
+    [FAMILY_ENDPOINT_UP] =
+        {"sluice_endpoint_up", FAMILY_GAUGE, "pool, endpoint",
+         "Whether the endpoint may get requests: 1 when it is healthy, neither ejected nor "
+         "drained, else 0."},
+    [FAMILY_ENDPOINT_INFLIGHT] = {"sluice_endpoint_inflight", FAMILY_GAUGE, "pool, endpoint",
+                                  "Requests that the endpoint is answering now."},
+    [FAMILY_RETRIES] = {"sluice_retries_total", FAMILY_COUNTER, "route, reason",
+                        "Attempts after the first, by what the attempt before them ran into."},
+    [FAMILY_FALLBACKS] = {"sluice_fallbacks_total", FAMILY_COUNTER, "route, from",
+                          "Requests that the route's fallback took over from the variant they were sent to."},
+    [FAMILY_CLIENT_CONNECTIONS] = {"sluice_client_connections", FAMILY_GAUGE, "",
+                                   "Client connections that are open now."},
+    [FAMILY_REJECTED] = {"sluice_rejected_requests_total", FAMILY_COUNTER, "reason",
+                         "Requests refused before a route was chosen, by reason."},
+    [FAMILY_ACCESS_LOG_DROPPED] =
+        {"sluice_access_log_dropped_total", FAMILY_COUNTER, "",
+         "Lines of the access log that were dropped because the disk was too slow."},
+    [FAMILY_RELOADS] = {"sluice_config_reload_total", FAMILY_COUNTER, "result",
+                        "Reloads of the configuration, by result."},
+    [FAMILY_CONFIG_LOADED] = {"sluice_config_loaded_timestamp_seconds", FAMILY_GAUGE, "",
+                              "Unix time at which the running configuration was loaded."},
+    [FAMILY_BUILD_INFO] = {"sluice_build_info", FAMILY_GAUGE, "version, revision",
+                           "Always 1; the labels say what is running."},
+    [FAMILY_PROCESS_CPU] = {"process_cpu_seconds_total", FAMILY_COUNTER, "",
+                            "User and system processor time spent, in seconds."},
+    [FAMILY_PROCESS_RESIDENT] = {"process_resident_memory_bytes", FAMILY_GAUGE, "",
+                                 "Resident memory, in bytes."},
+    [FAMILY_PROCESS_OPEN_FDS] = {"process_open_fds", FAMILY_GAUGE, "", "Open file descriptors."},
+    [FAMILY_PROCESS_MAX_FDS] = {"process_max_fds", FAMILY_GAUGE, "", "Most file descriptors allowed."},
+    [FAMILY_PROCESS_START] = {"process_start_time_seconds", FAMILY_GAUGE, "",
+                              "Unix time at which the process started."},
+    [FAMILY_PROCESS_THREADS] = {"process_threads", FAMILY_GAUGE, "", "Threads of the process."},
+};
+
+static const char *const type_names[] = {"counter", "gauge", "histogram"};
+
+const struct family_info *family_info(enum family family) {
+    must((unsigned)family < FAMILIES);
+    return &families[family];
+}
+
+const char *family_type_name(enum family_type type) {
+    return type_names[type];
+}

@@ -1,0 +1,161 @@
+// scrape: the families that variants' lanes hold. The lanes are summed once per scrape into small records
+// (without the fine histograms, which are not exposed), then each family is written over all of them.
+#include "metrics/exposition.h"
+#include "sample.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct spread { // an exposed histogram
+    uint64_t buckets[LATENCY_BOUNDS + 1];
+    uint64_t sum_us;
+};
+
+struct record {
+    const char *route, *variant;
+    uint64_t requests[CODE_CLASSES];
+    uint64_t errors[ERROR_REASONS];
+    uint64_t retries[RETRY_REASONS];
+    uint64_t fallbacks, request_bytes, response_bytes;
+    struct spread duration, first_byte;
+};
+
+struct scrape {
+    struct record *records;
+    size_t count, capacity;
+};
+
+static void add(uint64_t *total, const uint64_t *from, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        total[i] += counter_read(&from[i]);
+}
+
+static void add_spread(struct spread *total, const struct latency *from) {
+    add(total->buckets, from->coarse, LATENCY_BOUNDS + 1);
+    add(&total->sum_us, &from->sum_us, 1);
+}
+
+static void collect(const struct variant_series *series, void *context) {
+    struct scrape *scrape = context;
+    if (scrape->count == scrape->capacity) {
+        scrape->capacity = scrape->capacity ? scrape->capacity * 2 : 16;
+        scrape->records = mem_resize(scrape->records, scrape->capacity * sizeof(struct record));
+    }
+    struct record *record = &scrape->records[scrape->count++];
+    *record = (struct record){.route = series->route, .variant = series->variant};
+    for (unsigned i = 0; i < series->lane_count; i++) {
+        const struct variant_lane *lane = series->lanes[i];
+        add(record->requests, lane->requests, CODE_CLASSES);
+        add(record->errors, lane->errors, ERROR_REASONS);
+        add(record->retries, lane->retries, RETRY_REASONS);
+        add(&record->fallbacks, &lane->fallbacks, 1);
+        add(&record->request_bytes, &lane->request_bytes, 1);
+        add(&record->response_bytes, &lane->response_bytes, 1);
+        add_spread(&record->duration, &lane->duration);
+        add_spread(&record->first_byte, &lane->first_byte);
+    }
+}
+
+// Every class and reason is written, zero or not: a series that appears with its first error has no rate for
+// it.
+static void write_requests(struct strbuf *out, const struct scrape *scrape) {
+    exposition_family(out, FAMILY_REQUESTS);
+    for (size_t i = 0; i < scrape->count; i++) {
+        const struct record *record = &scrape->records[i];
+        for (int code = 0; code < CODE_CLASSES; code++) {
+            struct label labels[] = {{"route", record->route},
+                                     {"variant", record->variant},
+                                     {"code", code_class_name((enum code_class)code)}};
+            exposition_u64(out, FAMILY_REQUESTS, labels, 3, record->requests[code]);
+        }
+    }
+}
+
+static void write_errors(struct strbuf *out, const struct scrape *scrape) {
+    exposition_family(out, FAMILY_REQUEST_ERRORS);
+    for (size_t i = 0; i < scrape->count; i++) {
+        const struct record *record = &scrape->records[i];
+        for (int reason = ERROR_REASON_NONE + 1; reason < ERROR_REASONS; reason++) {
+            struct label labels[] = {{"route", record->route},
+                                     {"variant", record->variant},
+                                     {"reason", error_reason_name((enum error_reason)reason)}};
+            exposition_u64(out, FAMILY_REQUEST_ERRORS, labels, 3, record->errors[reason]);
+        }
+    }
+}
+
+static void write_spread(struct strbuf *out, enum family family, const struct record *record,
+                         const struct spread *spread) {
+    char bound[32];
+    struct label labels[] = {{"route", record->route}, {"variant", record->variant}, {"le", bound}};
+    uint64_t count = 0;
+    for (int i = 0; i <= LATENCY_BOUNDS; i++) {
+        count += spread->buckets[i];
+        if (i < LATENCY_BOUNDS)
+            snprintf(bound, sizeof bound, "%g", latency_bounds[i]);
+        else
+            snprintf(bound, sizeof bound, "+Inf");
+        sample_name(out, family, "_bucket", labels, 3);
+        strbuf_u64(out, count);
+        strbuf_char(out, '\n');
+    }
+    sample_name(out, family, "_sum", labels, 2);
+    strbuf_format(out, "%" PRIu64 ".%06" PRIu64 "\n", spread->sum_us / 1000000, spread->sum_us % 1000000);
+    sample_name(out, family, "_count", labels, 2);
+    strbuf_u64(out, count);
+    strbuf_char(out, '\n');
+}
+
+static void write_spreads(struct strbuf *out, const struct scrape *scrape) {
+    exposition_family(out, FAMILY_REQUEST_DURATION);
+    for (size_t i = 0; i < scrape->count; i++)
+        write_spread(out, FAMILY_REQUEST_DURATION, &scrape->records[i], &scrape->records[i].duration);
+    exposition_family(out, FAMILY_FIRST_BYTE);
+    for (size_t i = 0; i < scrape->count; i++)
+        write_spread(out, FAMILY_FIRST_BYTE, &scrape->records[i], &scrape->records[i].first_byte);
+}
+
+// One value for each variant; `name` is the label that holds the variant.
+static void write_each(struct strbuf *out, enum family family, const struct scrape *scrape, const char *name,
+                       size_t offset) {
+    exposition_family(out, family);
+    for (size_t i = 0; i < scrape->count; i++) {
+        const struct record *record = &scrape->records[i];
+        struct label labels[] = {{"route", record->route}, {name, record->variant}};
+        const uint64_t *value = (const uint64_t *)(const void *)((const char *)record + offset);
+        exposition_u64(out, family, labels, 2, *value);
+    }
+}
+
+// By route only: the records are in order of route, so a route's variants stand together and are summed.
+static void write_retries(struct strbuf *out, const struct scrape *scrape) {
+    exposition_family(out, FAMILY_RETRIES);
+    for (size_t i = 0; i < scrape->count;) {
+        const char *route = scrape->records[i].route;
+        uint64_t total[RETRY_REASONS] = {0};
+        for (; i < scrape->count && strcmp(scrape->records[i].route, route) == 0; i++)
+            for (int reason = 0; reason < RETRY_REASONS; reason++)
+                total[reason] += scrape->records[i].retries[reason];
+        for (int reason = 0; reason < RETRY_REASONS; reason++) {
+            struct label labels[] = {{"route", route},
+                                     {"reason", retry_reason_name((enum retry_reason)reason)}};
+            exposition_u64(out, FAMILY_RETRIES, labels, 2, total[reason]);
+        }
+    }
+}
+
+void exposition_variants(struct strbuf *out, struct registry *registry) {
+    struct scrape scrape = {0};
+    registry_each(registry, collect, &scrape);
+    if (scrape.count == 0)
+        return;
+    write_requests(out, &scrape);
+    write_errors(out, &scrape);
+    write_spreads(out, &scrape);
+    write_each(out, FAMILY_REQUEST_BYTES, &scrape, "variant", offsetof(struct record, request_bytes));
+    write_each(out, FAMILY_RESPONSE_BYTES, &scrape, "variant", offsetof(struct record, response_bytes));
+    write_retries(out, &scrape);
+    write_each(out, FAMILY_FALLBACKS, &scrape, "from", offsetof(struct record, fallbacks));
+    mem_free(scrape.records);
+}

@@ -1,0 +1,66 @@
+#include "metrics/variant.h"
+
+#include <string.h>
+
+static const char *const code_names[CODE_CLASSES] = {"2xx", "3xx", "4xx", "5xx", "499"};
+static const char *const error_names[ERROR_REASONS] = {
+    "none", "connect",   "connect_timeout", "timeout",    "reset",
+    "5xx",  "cut_short", "bad_response",    "overloaded",
+};
+static const char *const retry_names[RETRY_REASONS] = {"connect", "reset_before_response", "status", "stale"};
+
+const char *code_class_name(enum code_class class) {
+    must((unsigned)class < CODE_CLASSES);
+    return code_names[class];
+}
+
+enum code_class code_class_of(unsigned status) {
+    if (status == 499) // ours: the client went away
+        return CODE_499;
+    if (status >= 500)
+        return CODE_5XX;
+    if (status >= 400)
+        return CODE_4XX;
+    return status >= 300 ? CODE_3XX : CODE_2XX;
+}
+
+const char *error_reason_name(enum error_reason reason) {
+    must((unsigned)reason < ERROR_REASONS);
+    return error_names[reason];
+}
+
+const char *retry_reason_name(enum retry_reason reason) {
+    must((unsigned)reason < RETRY_REASONS);
+    return retry_names[reason];
+}
+
+static void add_counters(uint64_t *total, const uint64_t *from, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        total[i] += counter_read(&from[i]);
+}
+
+static void add_latency(struct latency *total, const struct latency *from) {
+    histogram_merge(&total->fine, &from->fine);
+    add_counters(total->coarse, from->coarse, LATENCY_BOUNDS + 1);
+    add_counters(&total->sum_us, &from->sum_us, 1);
+}
+
+void variant_total(const struct variant_series *series, struct variant_lane *total) {
+    memset(total, 0, sizeof *total);
+    for (unsigned i = 0; i < series->lane_count; i++) {
+        const struct variant_lane *lane = series->lanes[i];
+        add_counters(total->requests, lane->requests, CODE_CLASSES);
+        add_counters(total->errors, lane->errors, ERROR_REASONS);
+        add_counters(total->retries, lane->retries, RETRY_REASONS);
+        add_counters(&total->fallbacks, &lane->fallbacks, 1);
+        add_counters(&total->request_bytes, &lane->request_bytes, 1);
+        add_counters(&total->response_bytes, &lane->response_bytes, 1);
+        add_latency(&total->duration, &lane->duration);
+        add_latency(&total->first_byte, &lane->first_byte);
+    }
+}
+
+// The registry holds a reference of its own until its sweep, so this is never the last one.
+void variant_unref(struct variant_series *series) {
+    must(!refcount_drop(&series->refs));
+}
