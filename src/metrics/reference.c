@@ -81,7 +81,7 @@ void exposition_reference(struct strbuf *out) {
         "\nLabel values come from the configuration or from fixed lists, never from clients. Every `code` "
         "and `reason` is exposed\nfrom the start, with 0. Requests that belong to no route count under "
         "`route=\"-\", variant=\"-\"`. Counters survive a\nreload that keeps the route's and the variant's "
-        "names. Requests with an override are not counted.\n");
+        "names.\n");
     write_values(out);
     strbuf_literal(out, "\n## Buckets\n\nBoth histograms have the upper bounds (`le`, seconds) ");
     for (int i = 0; i < LATENCY_BOUNDS; i++)

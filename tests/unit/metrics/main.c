@@ -1,0 +1,8 @@
+int test_exposition(void);
+int test_latency(void);
+int test_registry(void);
+int test_variant(void);
+
+int main(void) {
+    return test_variant() + test_latency() + test_registry() + test_exposition() ? 1 : 0;
+}
