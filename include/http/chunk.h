@@ -17,10 +17,10 @@ struct chunk_decoder {
 enum chunk_result { CHUNK_MORE, CHUNK_DONE, CHUNK_REJECTED };
 
 void chunk_start(struct chunk_decoder *decoder);
-// Consumes bytes[0..len): data bytes are moved together to the front of `bytes` (*data of them); *used input bytes
-// were consumed (all of them unless CHUNK_DONE, when what follows belongs to the next message).
-enum chunk_result chunk_decode(struct chunk_decoder *decoder, char *bytes, size_t len, size_t *data, size_t *used,
-                               enum reject *reject);
+// Consumes bytes[0..len): data bytes are moved together to the front of `bytes` (*data of them); *used input
+// bytes were consumed (all of them unless CHUNK_DONE, when what follows belongs to the next message).
+enum chunk_result chunk_decode(struct chunk_decoder *decoder, char *bytes, size_t len, size_t *data,
+                               size_t *used, enum reject *reject);
 
 // The size line of a chunk with `size` bytes, ending in CRLF, written to end at `end`; returns its length (at
 // most CHUNK_LINE_BYTES). The data then follows at `end`, and CRLF after it.

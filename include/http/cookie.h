@@ -5,5 +5,6 @@
 
 // The first cookie with that name over all Cookie fields, quotes removed; at == NULL when absent.
 struct slice cookie_find(const struct head *head, struct slice name);
+// False, and nothing written, when name is no token or value has bytes that a cookie cannot carry.
 // "Set-Cookie: name=value; Path=/; Max-Age=…; HttpOnly; SameSite=Lax[; Secure]\r\n"
-void cookie_set(struct strbuf *out, struct slice name, struct slice value, unsigned max_age_s, bool secure);
+bool cookie_set(struct strbuf *out, struct slice name, struct slice value, unsigned max_age_s, bool secure);

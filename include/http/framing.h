@@ -1,5 +1,6 @@
-// framing: how long the body of a message is (RFC 9112 6.3), decided once, from the head alone, and cross-checked
-// with llhttp (parser.h). Pure; any thread.
+// framing: how long the body of a message is (RFC 9112 6.3), decided once, from the head alone, and
+// cross-checked with llhttp (parser.h). Pure; any thread. More than 64 Connection options are refused
+// (REJECT_BAD_FIELD_VALUE). When not REJECT_NONE, *framing is not to be used.
 #pragma once
 #include "http/head.h"
 
@@ -9,8 +10,8 @@ struct framing {
     enum body_kind kind;
     uint64_t length;      // BODY_LENGTH
     bool keep_alive;      // the sender allows another message after this one (RFC 9112 9.3)
-    bool expect_continue; // request: Expect: 100-continue on HTTP/1.1
-    bool upgrade;         // request: Connection: upgrade with an Upgrade field, HTTP/1.1, no body
+    bool expect_continue; // request: Expect: 100-continue on HTTP/1.1, and a body follows
+    bool upgrade;         // request: GET, HTTP/1.1, Connection: upgrade, Upgrade: websocket and no body
 };
 
 enum reject framing_of_request(const struct head *head, struct framing *framing);

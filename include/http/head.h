@@ -49,10 +49,10 @@ struct field {
 };
 
 struct head {
-    struct slice method, target;  // request
-    unsigned status;              // response
-    struct slice reason;          // response
-    unsigned minor;               // HTTP/1.minor: 0 or 1
+    struct slice method, target; // request
+    unsigned status;             // response
+    struct slice reason;         // response
+    unsigned minor;              // HTTP/1.minor: 0 or 1
     struct field fields[HEAD_FIELDS];
     size_t field_count;
     size_t bytes; // the whole head with its final empty line
@@ -67,13 +67,15 @@ enum head_result { HEAD_COMPLETE, HEAD_PARTIAL, HEAD_REJECTED };
 
 // Reads one head from the start of `bytes`. HEAD_PARTIAL: call again with more (from the start).
 // HEAD_REJECTED: *reject says why. Checks everything of the head that needs no other head: line ends, names,
-// values, version, target form, Host (requests); not framing (framing.h).
+// values, version, target form, Host (requests); not framing (framing.h). The first wrong byte decides, so
+// the verdict does not depend on how the bytes were cut. Up to four empty lines before a request are skipped
+// (counted in bytes). Content-Length values lose leading zeros. *head is undefined until HEAD_COMPLETE.
 enum head_result head_read_request(struct slice bytes, const struct head_limits *limits, struct head *head,
                                    enum reject *reject);
 enum head_result head_read_response(struct slice bytes, const struct head_limits *limits, struct head *head,
                                     enum reject *reject);
 
-// The field's id by its name, case-insensitively.
+// The id of the field with that name (a token), case-insensitively.
 enum field_id field_identify(struct slice name);
 // First field with that id, or NULL; head_find_name compares names case-insensitively.
 const struct field *head_find(const struct head *head, enum field_id id);

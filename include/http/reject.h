@@ -32,6 +32,6 @@ enum reject {
     REJECT_COUNT
 };
 
-const char *reject_name(enum reject reject);    // "bad_chunk"; stable, used in logs and metrics
-unsigned reject_status(enum reject reject);     // 400, 405, 414, 417, 431, 501, 505
-const char *reject_text(enum reject reject);    // one sentence for the client
+const char *reject_name(enum reject reject); // "bad_chunk"; stable, used in logs and metrics
+unsigned reject_status(enum reject reject);  // 400, 405, 414, 417, 431, 501, 505
+const char *reject_text(enum reject reject); // one sentence for the client

@@ -3,9 +3,11 @@
 #include "base/strbuf.h"
 #include "http/head.h"
 
-void write_request_line(struct strbuf *out, struct slice method, struct slice target); // "GET /x HTTP/1.1\r\n"
-void write_status_line(struct strbuf *out, unsigned status, struct slice reason);      // empty reason: the standard one
-const char *status_reason(unsigned status);                                            // "" when unknown
+void write_request_line(struct strbuf *out, struct slice method,
+                        struct slice target); // "GET /x HTTP/1.1\r\n"
+void write_status_line(struct strbuf *out, unsigned status,
+                       struct slice reason); // empty reason: the standard one
+const char *status_reason(unsigned status);  // "" when unknown
 static inline void write_field(struct strbuf *out, struct slice name, struct slice value) {
     char *at = strbuf_reserve(out, name.len + value.len + 4);
     memcpy(at, name.at, name.len);
