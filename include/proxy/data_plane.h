@@ -1,5 +1,6 @@
-// data_plane: the workers as the control thread sees them. Control thread only, except where said. Workers are threads with their own event base,
-// SO_REUSEPORT listeners, connection pools and metric lanes; everything goes to them by mailbox.
+// data_plane: the workers as the control thread sees them. Control thread only, except where said. Workers
+// are threads with their own event base, SO_REUSEPORT listeners, connection pools and metric lanes;
+// everything goes to them by mailbox.
 #pragma once
 #include "proxy/plan.h"
 #include <event2/event.h>
@@ -17,16 +18,19 @@ struct data_plane_events { // called on the control thread
 };
 
 // Starts the worker threads (idle, without listeners or a plan). `base` is the control thread's.
-struct data_plane *data_plane_start(unsigned workers, struct event_base *base, const struct data_plane_events *events,
-                                    struct error *error);
+struct data_plane *data_plane_start(unsigned workers, struct event_base *base,
+                                    const struct data_plane_events *events, struct error *error);
 
-// Phase one of a reload: opens what is new in `config` (one socket per listener and worker), touching nothing live; sockets of
-// addresses that stay are kept. Port 0 is allowed (tests): data_plane_port tells which one it became; a listener "127.0.0.1:0" that stays
-// keeps its port. Also opens the access log when its path is new. NULL and *error (names the address) on failure.
+// Phase one of a reload: opens what is new in `config` (one socket per listener and worker), touching nothing
+// live; sockets of addresses that stay are kept. Port 0 is allowed (tests): data_plane_port tells which one
+// it became; a listener "127.0.0.1:0" that stays keeps its port. Also opens the access log when its path is
+// new. NULL and *error (names the address) on failure.
 struct data_plane_change;
-struct data_plane_change *data_plane_prepare(struct data_plane *plane, const struct config *config, struct error *error);
+struct data_plane_change *data_plane_prepare(struct data_plane *plane, const struct config *config,
+                                             struct error *error);
 void data_plane_abandon(struct data_plane_change *change);
-// Phase two: cannot fail. Takes the plan's reference and the change. Requests in flight keep the plan they started with.
+// Phase two: cannot fail. Takes the plan's reference and the change. Requests in flight keep the plan they
+// started with.
 void data_plane_commit(struct data_plane *plane, struct data_plane_change *change, struct plan *take_plan);
 // A plan with the same listeners (weights, health, drains). Takes the reference.
 void data_plane_publish(struct data_plane *plane, struct plan *take_plan);
@@ -40,8 +44,8 @@ void data_plane_reopen_log(struct data_plane *plane); // USR1
 uint64_t data_plane_connections(const struct data_plane *plane); // open client connections
 uint64_t data_plane_log_dropped(const struct data_plane *plane);
 // Requests refused before a route was chosen, by reason name; calls visit for each reason.
-void data_plane_rejected(const struct data_plane *plane, void (*visit)(const char *reason, uint64_t count, void *context),
-                         void *context);
+void data_plane_rejected(const struct data_plane *plane,
+                         void (*visit)(const char *reason, uint64_t count, void *context), void *context);
 size_t data_plane_listener_count(const struct data_plane *plane);
 // The bound address as text ("127.0.0.1:8080"), with the real port.
 void data_plane_listener_text(const struct data_plane *plane, size_t index, char text[ADDRESS_TEXT]);

@@ -1,40 +1,44 @@
-// plan: the one immutable, reference-counted picture of everything the workers need to decide: configuration, live weights, endpoint
-// health. Built and published by the control thread only; whatever changes becomes a new plan.
+// plan: the one immutable, reference-counted picture of everything the workers need to decide: configuration,
+// live weights, endpoint health. Built and published by the control thread only; whatever changes becomes a
+// new plan.
 #pragma once
 #include "metrics/registry.h"
+#include "proxy/retry.h"
 #include "traffic/decide.h"
 #include "upstream/directory.h"
 
-struct budget; // the retry budget of a route, shared by plans (proxy/retry)
-
 struct plan_variant {
     const struct variant_config *config;
-    struct variant_series *series; // with a reference
-    struct pool_view *pool;        // borrowed from plan->pools
+    struct variant_series *series;   // with a reference held by the generation
+    size_t pool;                     // in plan->pools
     struct timeouts_config timeouts; // effective
 };
 struct plan_route {
     struct live_route live;
-    struct plan_variant *variants; // live.config->variant_count of them
-    struct timeouts_config timeouts; // effective before a variant is chosen
+    const struct plan_variant *variants; // live.config->variant_count of them; the generation's
+    struct budget *retry_budget;         // the generation's; NULL when the route has no retry
+    struct timeouts_config timeouts;     // effective before a variant is chosen
 };
+// What all plans of one configuration share.
+struct generation;
 struct plan {
     struct refcount refs;
     uint64_t number; // 1, 2, 3 …: order of publication
-    struct config *config;      // with a reference
-    struct plan_matcher *matcher; // shared by the plans of one configuration
-    struct plan_route *routes;  // config->route_count
-    struct pool_view **pools;   // config->pool_count
+    struct generation *generation;
+    const struct config *config; // the generation's
+    const struct matcher *matcher;
+    struct plan_route *routes;       // config->route_count
+    struct pool_view **pools;        // config->pool_count, with references
     struct variant_series *unrouted; // requests that belong to no route: route="-", variant="-"
 };
 
-// The first plan of a configuration: the file's weights and the prepared pools, before the commit. Takes its own reference to the
-// configuration.
-struct plan *plan_new(struct config *config, struct registry *registry, const struct directory_change *change);
+// The first plan of a configuration: the file's weights and the prepared pools, before the commit. Takes its
+// own reference to the configuration.
+struct plan *plan_new(struct config *config, struct registry *registry,
+                      const struct directory_change *change);
 // The same configuration with one route's weights changed (basis points by variant, sum 10,000) …
 struct plan *plan_with_weights(const struct plan *plan, size_t route, const uint16_t *weights);
 // … or with one pool's endpoints looked at again (health, drain, ejection). Everything else is shared.
 struct plan *plan_with_pool(const struct plan *plan, size_t pool);
 struct plan *plan_ref(struct plan *plan);
 void plan_unref(struct plan *plan); // any thread
-const struct matcher *plan_matcher_of(const struct plan *plan);

@@ -47,9 +47,20 @@ static enum stream_result write_segments(struct stream *stream, struct segment *
     return result;
 }
 
+// Turns what was only borrowed for the call into our own.
+static void keep(struct segment *segments, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        if (segments[i].owner != SEGMENT_COPIED)
+            continue;
+        char *copy = mem_alloc(segments[i].len);
+        memcpy(copy, segments[i].at, segments[i].len);
+        segments[i] = (struct segment){copy, segments[i].len, SEGMENT_HEAP, copy};
+    }
+}
+
 enum stream_result outbox_send(struct outbox *outbox, struct stream *stream, const struct segment *segments,
                                unsigned count) {
-    must(outbox->count == 0 && count <= OUTBOX_SEGMENTS);
+    must(outbox->count + count <= OUTBOX_SEGMENTS);
     struct segment rest[OUTBOX_SEGMENTS];
     unsigned left = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -59,19 +70,13 @@ enum stream_result outbox_send(struct outbox *outbox, struct stream *stream, con
         else
             release(&rest[left]);
     }
-    enum stream_result result = write_segments(stream, rest, &left);
-    if (result == STREAM_FAILED)
+    enum stream_result result = outbox->count ? STREAM_BLOCKED : write_segments(stream, rest, &left);
+    if (result == STREAM_FAILED) {
         release_all(rest, left);
-    else if (result == STREAM_BLOCKED) {
-        for (unsigned i = 0; i < left; i++) {
-            if (rest[i].owner != SEGMENT_COPIED)
-                continue;
-            char *copy = mem_alloc(rest[i].len);
-            memcpy(copy, rest[i].at, rest[i].len);
-            rest[i] = (struct segment){copy, rest[i].len, SEGMENT_HEAP, copy};
-        }
-        memcpy(outbox->segments, rest, left * sizeof *rest);
-        outbox->count = left;
+    } else if (result == STREAM_BLOCKED) {
+        keep(rest, left);
+        memcpy(outbox->segments + outbox->count, rest, left * sizeof *rest);
+        outbox->count += left;
     }
     return result;
 }

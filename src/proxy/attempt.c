@@ -1,0 +1,292 @@
+// One attempt after another: choosing an endpoint, connecting, and what a failure leads to.
+#include "access_log.h"
+#include "exchange.h"
+#include "record.h"
+#include <errno.h>
+#include <string.h>
+
+static void attempt_connect(struct exchange *exchange);
+
+static void expired(struct deadline *deadline) {
+    struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
+    struct worker *worker = exchange->worker;
+    worker_enter(worker);
+    switch (exchange->state) {
+    case EXCHANGE_QUEUED:
+        exchange->blame = ERROR_REASON_OVERLOADED;
+        reply_send(exchange, 503, "queue_timeout", "the model servers are busy; try again later");
+        break;
+    case EXCHANGE_CONNECT:
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 504, ERROR_REASON_CONNECT_TIMEOUT});
+        break;
+    default:
+        attempt_failed(exchange, &(struct failure){0, 504, ERROR_REASON_TIMEOUT});
+        break;
+    }
+    worker_leave(worker);
+}
+
+static void wait_at_most(struct exchange *exchange, int64_t duration_ms) {
+    deadline_set(&exchange->worker->deadlines, &exchange->deadline, duration_ms, exchange->worker->now_ns,
+                 expired);
+}
+
+static struct pool_view *view_of_pool(const struct exchange *exchange) {
+    return exchange->hold->plan->pools[exchange_variant(exchange)->pool];
+}
+
+static enum choice choose(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+    return pool_choose(view_of_pool(exchange), worker->index, &worker->random, exchange->unit_hash,
+                       exchange->avoid, &exchange->endpoint);
+}
+
+static void queue(struct exchange *exchange) {
+    struct pool_view *view = view_of_pool(exchange);
+    unsigned lane = exchange->worker->index;
+    if (!pool_wait(view, lane, &exchange->waiter)) {
+        exchange->blame = ERROR_REASON_OVERLOADED;
+        reply_send(exchange, 503, "queue_full", "the model servers are busy; try again later");
+        return;
+    }
+    exchange_move(exchange, EXCHANGE_QUEUED);
+    if (choose(exchange) == CHOICE_MADE) { // room came free while we queued up
+        pool_unwait(&exchange->waiter, lane);
+        attempt_connect(exchange);
+        return;
+    }
+    wait_at_most(exchange, view->config->queue.timeout);
+}
+
+void attempt_start(struct exchange *exchange) {
+    exchange->head_sent = exchange->touched = false;
+    switch (choose(exchange)) {
+    case CHOICE_MADE:
+        attempt_connect(exchange);
+        break;
+    case CHOICE_FULL:
+        queue(exchange);
+        break;
+    case CHOICE_NONE:
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 503, ERROR_REASON_CONNECT});
+        break;
+    }
+}
+
+void exchange_room(struct exchange *exchange) {
+    enum choice choice = choose(exchange);
+    if (choice == CHOICE_FULL)
+        return;
+    pool_unwait(&exchange->waiter, exchange->worker->index);
+    if (choice == CHOICE_MADE)
+        attempt_connect(exchange);
+    else
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 503, ERROR_REASON_CONNECT});
+}
+
+void attempt_await(struct exchange *exchange) {
+    wait_at_most(exchange, exchange_variant(exchange)->timeouts.first_byte);
+}
+
+static void send_request(struct exchange *exchange) {
+    exchange_move(exchange, EXCHANGE_AWAIT);
+    attempt_await(exchange);
+    transfer_request(exchange);
+}
+
+static void attempt_connect(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+    if (log_lane_on(worker->log))
+        exchange->log_endpoint = arena_copy(&exchange->arena, slice_of(exchange->endpoint->url));
+    exchange->connection = connection_lease(&worker->connector, exchange->endpoint, exchange);
+    if (exchange->connection) {
+        send_request(exchange);
+        return;
+    }
+    exchange->connection = connection_dial(&worker->connector, exchange->endpoint, exchange);
+    exchange_move(exchange, EXCHANGE_CONNECT);
+    if (exchange->connection)
+        wait_at_most(exchange, exchange_variant(exchange)->timeouts.connect);
+    else
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT});
+}
+
+void exchange_connection_event(struct connection *connection, short what) {
+    struct exchange *exchange = connection->user;
+    if (connection->state == CONNECTION_CONNECTING) {
+        if (connection_established(connection))
+            send_request(exchange);
+        else
+            attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT});
+        return;
+    }
+    if ((what & EV_WRITE) && !outbox_empty(&connection->outbox)) {
+        enum stream_result result = outbox_flush(&connection->outbox, &connection->stream);
+        if (result == STREAM_DONE)
+            transfer_request(exchange);
+        // A failed write is left to the reading side: the upstream may have answered before it closed.
+        else if (result == STREAM_FAILED)
+            connection->stream.readable = true;
+    }
+    // The exchange may have ended, or gone on to another connection.
+    if (connection->user == exchange && connection->state == CONNECTION_BUSY && connection->stream.readable)
+        transfer_response(exchange);
+}
+
+// ---- after a failure
+// -------------------------------------------------------------------------------------------------------
+
+void attempt_count_failure(struct exchange *exchange, enum error_reason reason) {
+    struct endpoint *endpoint = exchange->endpoint;
+    if (!endpoint)
+        return;
+    if (reason == ERROR_REASON_NONE) {
+        // Only written when there is something to clear: the line is shared by all workers.
+        if (atomic_load_explicit(&endpoint->failures, memory_order_relaxed))
+            atomic_store_explicit(&endpoint->failures, 0, memory_order_relaxed);
+        return;
+    }
+    unsigned in_a_row = atomic_fetch_add_explicit(&endpoint->failures, 1, memory_order_relaxed) + 1;
+    int64_t most = view_of_pool(exchange)->config->ejection.consecutive_failures;
+    if (most > 0 && in_a_row >= (unsigned)most) {
+        atomic_store_explicit(&endpoint->failures, 0, memory_order_relaxed);
+        worker_report_failing(exchange->worker, endpoint);
+    }
+}
+
+void attempt_release(struct exchange *exchange, bool reusable) {
+    struct worker *worker = exchange->worker;
+    struct pool_view *view = exchange->route ? view_of_pool(exchange) : NULL;
+    pool_unwait(&exchange->waiter, worker->index);
+    if (exchange->connection) {
+        struct connection *connection = exchange->connection;
+        exchange->connection = NULL;
+        if (reusable && outbox_empty(&connection->outbox) && !connection->in)
+            connection_return(connection, (unsigned)view->config->keepalive);
+        else
+            connection_close(connection);
+    }
+    if (exchange->endpoint) {
+        endpoint_leave(exchange->endpoint);
+        exchange->endpoint = NULL;
+        if (view->config->max_inflight)
+            worker_room(worker, view->pool);
+    }
+}
+
+// Whether everything of the request can be sent once more.
+static bool replayable(const struct exchange *exchange) {
+    return exchange->keeping == KEEP_ALL || exchange->request.bytes == 0;
+}
+
+// An idle connection that the upstream had closed, or closed when the request crossed it on the way. Nothing
+// came back. Sent again once, when it is idempotent or nothing of it was written (RFC 9110 9.2.2, RFC
+// 9112 9.3.1).
+static bool stale(const struct exchange *exchange, const struct failure *failure) {
+    return failure->condition == RETRY_RESET_BEFORE_RESPONSE && exchange->connection &&
+           exchange->connection->reused && !exchange->stale_retried && replayable(exchange) &&
+           (exchange->idempotent || !exchange->touched);
+}
+
+static struct variant_lane *lane_of(const struct exchange *exchange) {
+    return exchange->route->variants[exchange->decision.variant].series->lanes[exchange->worker->index];
+}
+
+static void restart(struct exchange *exchange) {
+    exchange->head_out.len = exchange->head_out_len;
+    attempt_start(exchange);
+}
+
+static bool try_again(struct exchange *exchange, const struct failure *failure) {
+    const struct retry_config *retry = exchange->route->live.config->retry;
+    if (!retry || exchange->retries >= (unsigned)retry->attempts || !retry_covers(retry, failure) ||
+        !replayable(exchange))
+        return false;
+    if (!budget_spend(exchange->route->retry_budget, exchange->worker->index))
+        return false;
+    exchange->retries++;
+    counter_add(&lane_of(exchange)->retries[retry_reason_of(failure)], 1);
+    return true;
+}
+
+static bool try_fallback(struct exchange *exchange, const struct failure *failure) {
+    const struct route_config *config = exchange->route->live.config;
+    if (!config->fallback || exchange->serving == config->fallback_index || exchange->charged_ns ||
+        !retry_covers(config->retry, failure) || !replayable(exchange))
+        return false;
+    record_fallback(exchange, failure->status, failure->reason);
+    return true;
+}
+
+static void start_fallback(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+    struct head_limits unlimited = {SIZE_MAX, SIZE_MAX};
+    enum reject reject;
+    must(head_read_request(exchange->head_bytes, &unlimited, &worker->request_head, &reject) ==
+         HEAD_COMPLETE);
+    exchange->serving = exchange->route->live.config->fallback_index;
+    exchange->avoid = NULL;
+    exchange->stale_retried = false;
+    forward_request_head(exchange, &worker->request_head);
+    attempt_start(exchange);
+}
+
+static void give_up(struct exchange *exchange, const struct failure *failure) {
+    if (!exchange->charged_ns)
+        exchange->blame = failure->reason;
+    switch (failure->reason) {
+    case ERROR_REASON_CONNECT:
+        if (failure->status == 503)
+            reply_send(exchange, 503, "no_endpoint", "no model server is available");
+        else
+            reply_send(exchange, 502, "connect_failed", "the model server cannot be reached");
+        break;
+    case ERROR_REASON_CONNECT_TIMEOUT:
+        reply_send(exchange, 504, "connect_timeout", "the model server did not accept a connection in time");
+        break;
+    case ERROR_REASON_TIMEOUT:
+        reply_send(exchange, 504, "first_byte_timeout", "the model server did not answer in time");
+        break;
+    case ERROR_REASON_BAD_RESPONSE:
+        reply_send(exchange, 502, "bad_response", "the model server's answer is malformed");
+        break;
+    default:
+        reply_send(exchange, 502, "upstream_reset",
+                   "the model server closed the connection without an answer");
+        break;
+    }
+}
+
+void attempt_failed(struct exchange *exchange, const struct failure *failure) {
+    bool was_stale = stale(exchange, failure);
+    if (!was_stale)
+        attempt_count_failure(exchange, failure->reason);
+    exchange->avoid = was_stale ? NULL : exchange->endpoint;
+    attempt_release(exchange, false);
+    if (was_stale) {
+        exchange->stale_retried = true;
+        counter_add(&lane_of(exchange)->retries[RETRY_REASON_STALE], 1);
+        restart(exchange);
+    } else if (try_again(exchange, failure)) {
+        restart(exchange);
+    } else if (try_fallback(exchange, failure)) {
+        start_fallback(exchange);
+    } else {
+        give_up(exchange, failure);
+    }
+}
+
+bool attempt_again_on_status(struct exchange *exchange, unsigned status) {
+    struct failure failure = {0, status, status >= 500 ? ERROR_REASON_5XX : ERROR_REASON_NONE};
+    bool again = try_again(exchange, &failure);
+    if (!again && !try_fallback(exchange, &failure))
+        return false;
+    attempt_count_failure(exchange, failure.reason);
+    exchange->avoid = exchange->endpoint;
+    attempt_release(exchange, false);
+    if (again)
+        restart(exchange);
+    else
+        start_fallback(exchange);
+    return true;
+}

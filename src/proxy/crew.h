@@ -1,0 +1,10 @@
+// crew: what workers may ask of the data plane, from their own threads.
+#pragma once
+#include "worker.h"
+
+void crew_post(struct data_plane *plane, unsigned worker, struct message *take_message);
+void crew_adopted(struct data_plane *plane, unsigned worker, uint64_t number);
+void crew_drained(struct data_plane *plane, unsigned worker);
+void crew_failing(struct data_plane *plane, struct endpoint *endpoint);
+// Open client connections of all workers against limits.connections.
+bool crew_full(const struct data_plane *plane, int64_t limit);

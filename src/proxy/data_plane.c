@@ -1,0 +1,397 @@
+#include "access_log.h"
+#include "base/log.h"
+#include "crew.h"
+#include "io/listen.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+// A listening address that runs.
+struct running_listener {
+    char *configured;     // as the file says it
+    struct address bound; // with the real port
+    unsigned id;          // the workers' name for it
+    bool kept;            // scratch of prepare
+};
+
+enum plane_message_kind { PLANE_ADOPTED, PLANE_DRAINED, PLANE_FAILING };
+struct plane_message {
+    struct message message;
+    unsigned worker;
+    uint64_t number;
+    struct endpoint *endpoint; // with a reference
+};
+
+struct data_plane {
+    struct data_plane_events events;
+    struct access_log *log;
+    struct mailbox mailbox; // from the workers
+    struct event *mail_event;
+    unsigned worker_count, drained;
+    uint64_t *adopted; // newest plan number by worker
+    uint64_t announced;
+    struct worker **workers;
+    struct running_listener *listeners;
+    size_t listener_count;
+    unsigned last_id;
+};
+
+struct new_listener {
+    const char *configured;
+    struct address bound;
+    int *fds; // one per worker
+};
+struct data_plane_change {
+    struct data_plane *plane;
+    const struct config *config;
+    struct new_listener *opened;
+    size_t opened_count;
+    unsigned *closed; // ids
+    size_t closed_count;
+    int log_fd; // -1: none; only looked at when log_changed
+    bool log_changed;
+};
+
+// ---- mail from the workers
+// -----------------------------------------------------------------------------------------------------
+
+static void post_home(struct data_plane *plane, struct plane_message message) {
+    struct plane_message *copy = mem_alloc(sizeof *copy);
+    *copy = message;
+    mailbox_post(&plane->mailbox, &copy->message);
+}
+
+void crew_post(struct data_plane *plane, unsigned worker, struct message *take_message) {
+    mailbox_post(&plane->workers[worker]->mailbox, take_message);
+}
+
+void crew_adopted(struct data_plane *plane, unsigned worker, uint64_t number) {
+    post_home(plane, (struct plane_message){{NULL, PLANE_ADOPTED}, worker, number, NULL});
+}
+
+void crew_drained(struct data_plane *plane, unsigned worker) {
+    post_home(plane, (struct plane_message){{NULL, PLANE_DRAINED}, worker, 0, NULL});
+}
+
+void crew_failing(struct data_plane *plane, struct endpoint *endpoint) {
+    post_home(plane, (struct plane_message){{NULL, PLANE_FAILING}, 0, 0, endpoint_ref(endpoint)});
+}
+
+bool crew_full(const struct data_plane *plane, int64_t limit) {
+    return data_plane_connections(plane) >= (uint64_t)limit;
+}
+
+static void announce_adopted(struct data_plane *plane) {
+    uint64_t least = plane->adopted[0];
+    for (unsigned i = 1; i < plane->worker_count; i++)
+        if (plane->adopted[i] < least)
+            least = plane->adopted[i];
+    if (least <= plane->announced)
+        return;
+    plane->announced = least;
+    plane->events.plan_adopted(least, plane->events.context);
+}
+
+static void receive(struct data_plane *plane, const struct plane_message *message) {
+    switch ((enum plane_message_kind)message->message.kind) {
+    case PLANE_ADOPTED:
+        plane->adopted[message->worker] = message->number;
+        announce_adopted(plane);
+        break;
+    case PLANE_DRAINED:
+        if (++plane->drained == plane->worker_count)
+            plane->events.drained(plane->events.context);
+        break;
+    case PLANE_FAILING:
+        plane->events.endpoint_failing(message->endpoint, plane->events.context);
+        endpoint_unref(message->endpoint);
+        break;
+    }
+}
+
+static void mail(int fd, short what, void *context) {
+    (void)fd;
+    (void)what;
+    struct data_plane *plane = context;
+    struct message *message = mailbox_take(&plane->mailbox);
+    while (message) {
+        struct message *next = message->next;
+        receive(plane, (struct plane_message *)message);
+        mem_free(message);
+        message = next;
+    }
+}
+
+// ---- life
+// ------------------------------------------------------------------------------------------------------------------------
+
+static void throw_mail_away(struct data_plane *plane) {
+    struct message *message = mailbox_take(&plane->mailbox);
+    while (message) {
+        struct message *next = message->next;
+        endpoint_unref(((struct plane_message *)message)->endpoint);
+        mem_free(message);
+        message = next;
+    }
+}
+
+// Ends `started` threads and frees everything.
+static void plane_free(struct data_plane *plane, unsigned started) {
+    for (unsigned i = 0; i < started; i++) {
+        struct message *stop = mem_zero(1, sizeof(struct wake_message));
+        stop->kind = WORKER_STOP;
+        mailbox_post(&plane->workers[i]->mailbox, stop);
+    }
+    for (unsigned i = 0; i < started; i++)
+        worker_join(plane->workers[i]);
+    for (unsigned i = 0; i < plane->worker_count; i++)
+        if (plane->workers[i])
+            worker_free(plane->workers[i]);
+    throw_mail_away(plane);
+    access_log_free(plane->log);
+    if (plane->mail_event)
+        event_free(plane->mail_event);
+    mailbox_close(&plane->mailbox);
+    for (size_t i = 0; i < plane->listener_count; i++)
+        mem_free(plane->listeners[i].configured);
+    mem_free(plane->listeners);
+    mem_free(plane->adopted);
+    mem_free(plane->workers);
+    mem_free(plane);
+}
+
+struct data_plane *data_plane_start(unsigned workers, struct event_base *base,
+                                    const struct data_plane_events *events, struct error *error) {
+    struct data_plane *plane = mem_zero(1, sizeof *plane);
+    plane->events = *events;
+    if (!mailbox_open(&plane->mailbox, error)) {
+        mem_free(plane);
+        return NULL;
+    }
+    plane->log = access_log_new();
+    plane->worker_count = workers;
+    plane->adopted = mem_zero(workers, sizeof *plane->adopted);
+    plane->workers = mem_zero(workers, sizeof *plane->workers);
+    plane->mail_event = event_new(base, plane->mailbox.wake_fd, EV_READ | EV_PERSIST, mail, plane);
+    must(plane->mail_event && event_add(plane->mail_event, NULL) == 0);
+    // All are there before the first runs: workers post to each other.
+    for (unsigned i = 0; i < workers; i++) {
+        plane->workers[i] = worker_new(plane, i, plane->log, error);
+        if (!plane->workers[i]) {
+            plane_free(plane, 0);
+            return NULL;
+        }
+    }
+    for (unsigned i = 0; i < workers; i++) {
+        if (!worker_start(plane->workers[i], error)) {
+            plane_free(plane, i);
+            return NULL;
+        }
+    }
+    return plane;
+}
+
+void data_plane_stop(struct data_plane *plane) {
+    plane_free(plane, plane->worker_count);
+}
+
+void data_plane_drain(struct data_plane *plane) {
+    for (unsigned i = 0; i < plane->worker_count; i++) {
+        struct message *message = mem_zero(1, sizeof *message);
+        message->kind = WORKER_DRAIN;
+        mailbox_post(&plane->workers[i]->mailbox, message);
+    }
+}
+
+void data_plane_reopen_log(struct data_plane *plane) {
+    access_log_reopen(plane->log);
+}
+
+// ---- reload: prepare
+// ---------------------------------------------------------------------------------------------------------------
+
+static struct running_listener *running(struct data_plane *plane, const char *configured) {
+    for (size_t i = 0; i < plane->listener_count; i++)
+        if (strcmp(plane->listeners[i].configured, configured) == 0)
+            return &plane->listeners[i];
+    return NULL;
+}
+
+// One socket per worker on the same address; port 0 becomes the first one's real port for the others.
+static bool open_sockets(struct new_listener *opened, const char *text, unsigned workers,
+                         struct error *error) {
+    struct address address;
+    opened->configured = text;
+    if (!address_parse(&address, text, error))
+        return false;
+    if (listen_taken(&address))
+        return error_set(error, "cannot listen on %s: the address is already in use", text);
+    for (unsigned i = 0; i < workers; i++) {
+        opened->fds[i] = listen_open(&address, true, error);
+        if (opened->fds[i] < 0)
+            return false;
+        address.len = sizeof address - offsetof(struct address, any);
+        getsockname(opened->fds[i], &address.any, &address.len);
+        opened->bound = address;
+    }
+    return true;
+}
+
+static bool open_listener(struct data_plane_change *change, const char *text, struct error *error) {
+    unsigned workers = change->plane->worker_count;
+    struct new_listener *opened = &change->opened[change->opened_count++];
+    opened->fds = mem_alloc(workers * sizeof *opened->fds);
+    for (unsigned i = 0; i < workers; i++)
+        opened->fds[i] = -1;
+    return open_sockets(opened, text, workers, error);
+}
+
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+struct data_plane_change *data_plane_prepare(struct data_plane *plane, const struct config *config,
+                                             struct error *error) {
+    struct data_plane_change *change = mem_zero(1, sizeof *change);
+    bool ok = true;
+    change->plane = plane;
+    change->config = config;
+    change->log_fd = -1;
+    change->opened = mem_zero(config->listener_count, sizeof *change->opened);
+    change->closed = mem_zero(plane->listener_count + 1, sizeof *change->closed);
+    for (size_t i = 0; i < plane->listener_count; i++)
+        plane->listeners[i].kept = false;
+    for (size_t i = 0; ok && i < config->listener_count; i++) {
+        struct running_listener *known = running(plane, config->listeners[i].address);
+        if (known)
+            known->kept = true;
+        else
+            ok = open_listener(change, config->listeners[i].address, error);
+    }
+    for (size_t i = 0; i < plane->listener_count; i++)
+        if (!plane->listeners[i].kept)
+            change->closed[change->closed_count++] = plane->listeners[i].id;
+    if (ok && !same_text(access_log_path(plane->log), config->access_log.path)) {
+        change->log_changed = true;
+        change->log_fd = access_log_open(config->access_log.path, error);
+        ok = change->log_fd != -2;
+    }
+    if (ok)
+        return change;
+    data_plane_abandon(change);
+    return NULL;
+}
+
+static void change_free(struct data_plane_change *change) {
+    for (size_t i = 0; i < change->opened_count; i++)
+        mem_free(change->opened[i].fds);
+    mem_free(change->opened);
+    mem_free(change->closed);
+    mem_free(change);
+}
+
+void data_plane_abandon(struct data_plane_change *change) {
+    for (size_t i = 0; i < change->opened_count; i++)
+        for (unsigned k = 0; k < change->plane->worker_count; k++)
+            if (change->opened[i].fds[k] >= 0)
+                close(change->opened[i].fds[k]);
+    if (change->log_fd >= 0)
+        close(change->log_fd);
+    change_free(change);
+}
+
+// ---- reload: commit
+// ----------------------------------------------------------------------------------------------------------------
+
+static void replace_listeners(struct data_plane *plane, const struct data_plane_change *change) {
+    size_t kept = 0;
+    for (size_t i = 0; i < plane->listener_count; i++) {
+        if (plane->listeners[i].kept)
+            plane->listeners[kept++] = plane->listeners[i];
+        else
+            mem_free(plane->listeners[i].configured);
+    }
+    plane->listeners =
+        mem_resize(plane->listeners, (kept + change->opened_count + 1) * sizeof *plane->listeners);
+    for (size_t i = 0; i < change->opened_count; i++)
+        plane->listeners[kept++] = (struct running_listener){
+            .configured = mem_copy_string(change->opened[i].configured),
+            .bound = change->opened[i].bound,
+            .id = ++plane->last_id,
+        };
+    plane->listener_count = kept;
+}
+
+static struct plan_message *message_for(const struct data_plane_change *change, unsigned worker,
+                                        unsigned first_id, struct plan *plan) {
+    struct plan_message *message = mem_zero(1, sizeof *message);
+    message->message.kind = WORKER_PLAN;
+    message->plan = plan_ref(plan);
+    if (!change)
+        return message;
+    message->open = mem_zero(change->opened_count + 1, sizeof *message->open);
+    message->close = mem_zero(change->closed_count + 1, sizeof *message->close);
+    for (size_t i = 0; i < change->opened_count; i++) {
+        message->open[i].id = first_id + (unsigned)i;
+        message->open[i].fd = change->opened[i].fds[worker];
+    }
+    for (size_t i = 0; i < change->closed_count; i++)
+        message->close[i] = change->closed[i];
+    message->open_count = (unsigned)change->opened_count;
+    message->close_count = (unsigned)change->closed_count;
+    return message;
+}
+
+static void publish(struct data_plane *plane, const struct data_plane_change *change, unsigned first_id,
+                    struct plan *take_plan) {
+    for (unsigned i = 0; i < plane->worker_count; i++)
+        mailbox_post(&plane->workers[i]->mailbox, &message_for(change, i, first_id, take_plan)->message);
+    plan_unref(take_plan);
+}
+
+void data_plane_commit(struct data_plane *plane, struct data_plane_change *change, struct plan *take_plan) {
+    unsigned first_id = plane->last_id + 1;
+    struct error error;
+    replace_listeners(plane, change);
+    if (change->log_changed &&
+        !access_log_switch(plane->log, change->config->access_log.path, change->log_fd, &error))
+        log_error("access log is off", "error=\"%s\"", error.text);
+    publish(plane, change, first_id, take_plan);
+    change_free(change);
+}
+
+void data_plane_publish(struct data_plane *plane, struct plan *take_plan) {
+    publish(plane, NULL, 0, take_plan);
+}
+
+// ---- figures
+// -------------------------------------------------------------------------------------------------------------------------
+
+uint64_t data_plane_connections(const struct data_plane *plane) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < plane->worker_count; i++)
+        sum += counter_read(&plane->workers[i]->connections);
+    return sum;
+}
+
+uint64_t data_plane_log_dropped(const struct data_plane *plane) {
+    return access_log_dropped(plane->log);
+}
+
+void data_plane_rejected(const struct data_plane *plane,
+                         void (*visit)(const char *reason, uint64_t count, void *context), void *context) {
+    for (unsigned reason = REJECT_NONE + 1; reason < REFUSALS; reason++) {
+        uint64_t sum = 0;
+        for (unsigned i = 0; i < plane->worker_count; i++)
+            sum += counter_read(&plane->workers[i]->refused[reason]);
+        visit(refusal_name((enum refusal)reason), sum, context);
+    }
+}
+
+size_t data_plane_listener_count(const struct data_plane *plane) {
+    return plane->listener_count;
+}
+
+void data_plane_listener_text(const struct data_plane *plane, size_t index, char text[ADDRESS_TEXT]) {
+    address_text(&plane->listeners[index].bound, text);
+}

@@ -1,0 +1,429 @@
+#include "exchange.h"
+#include "access_log.h"
+#include "http/parser.h"
+#include "record.h"
+#include <stdio.h>
+
+// Free exchanges kept per worker, with their first arena block and buffers.
+#define FREE_EXCHANGES 256
+#define ARENA_BYTES    2048
+
+static void collect(struct exchange *exchange);
+
+// ---- states
+// ------------------------------------------------------------------------------------------------------------
+
+static const uint16_t legal[] = {
+    [EXCHANGE_START] = 1 << EXCHANGE_COLLECT | 1 << EXCHANGE_QUEUED | 1 << EXCHANGE_CONNECT |
+                       1 << EXCHANGE_AWAIT | 1 << EXCHANGE_REPLY | 1 << EXCHANGE_FREE,
+    [EXCHANGE_COLLECT] = 1 << EXCHANGE_START | 1 << EXCHANGE_REPLY | 1 << EXCHANGE_FREE,
+    [EXCHANGE_QUEUED] = 1 << EXCHANGE_QUEUED | 1 << EXCHANGE_CONNECT | 1 << EXCHANGE_AWAIT |
+                        1 << EXCHANGE_REPLY | 1 << EXCHANGE_FREE,
+    [EXCHANGE_CONNECT] = 1 << EXCHANGE_QUEUED | 1 << EXCHANGE_CONNECT | 1 << EXCHANGE_AWAIT |
+                         1 << EXCHANGE_REPLY | 1 << EXCHANGE_FREE,
+    [EXCHANGE_AWAIT] = 1 << EXCHANGE_QUEUED | 1 << EXCHANGE_CONNECT | 1 << EXCHANGE_AWAIT |
+                       1 << EXCHANGE_RESPOND | 1 << EXCHANGE_REPLY | 1 << EXCHANGE_FREE,
+    [EXCHANGE_RESPOND] = 1 << EXCHANGE_FLUSH | 1 << EXCHANGE_FREE,
+    [EXCHANGE_FLUSH] = 1 << EXCHANGE_FREE,
+    [EXCHANGE_REPLY] = 1 << EXCHANGE_FREE,
+    [EXCHANGE_FREE] = 1 << EXCHANGE_START,
+};
+
+void exchange_move(struct exchange *exchange, enum exchange_state to) {
+    must(legal[exchange->state] & (1 << to));
+    exchange->state = to;
+}
+
+const char *finish_name(enum finish finish) {
+    static const char *const names[] = {
+        [FINISH_COMPLETE] = "complete",   [FINISH_REPLIED] = "replied", [FINISH_CLIENT_GONE] = "client_gone",
+        [FINISH_CUT_SHORT] = "cut_short", [FINISH_STOPPED] = "stopped",
+    };
+    return names[finish];
+}
+
+// ---- beginning
+// ---------------------------------------------------------------------------------------------------------
+
+static void total_expired(struct deadline *deadline) {
+    struct exchange *exchange = list_entry(deadline, struct exchange, total);
+    struct worker *worker = exchange->worker;
+    worker_enter(worker);
+    if (exchange_responding(exchange)) {
+        exchange->blame = ERROR_REASON_TIMEOUT;
+        exchange_finish(exchange, FINISH_CUT_SHORT);
+    } else if (exchange->state != EXCHANGE_REPLY) {
+        if (exchange->endpoint)
+            attempt_count_failure(exchange, ERROR_REASON_TIMEOUT);
+        attempt_release(exchange, false);
+        exchange->blame = ERROR_REASON_TIMEOUT;
+        reply_send(exchange, 504, "total_timeout", "the request took longer than it may");
+    }
+    worker_leave(worker);
+}
+
+static struct exchange *exchange_new(struct session *session) {
+    struct worker *worker = session->worker;
+    struct exchange *exchange = worker->free_exchanges;
+    if (exchange) {
+        worker->free_exchanges = exchange->next_free;
+        worker->free_exchange_count--;
+    } else {
+        exchange = mem_zero(1, sizeof *exchange);
+        arena_init(&exchange->arena, ARENA_BYTES);
+        exchange->state = EXCHANGE_FREE;
+    }
+    exchange_move(exchange, EXCHANGE_START);
+    exchange->session = session;
+    exchange->worker = worker;
+    exchange->hold = worker_hold(worker);
+    exchange->start_ns = worker->now_ns;
+    session->exchange = exchange;
+    session->state = SESSION_EXCHANGE;
+    deadline_clear(&session->deadline);
+    return exchange;
+}
+
+void exchange_refuse_head(struct session *session, enum reject reject) {
+    struct exchange *exchange = exchange_new(session);
+    exchange->asked_to_close = true;
+    exchange->request.complete = false;
+    reply_reject(exchange, reject);
+}
+
+void exchange_refuse_late_head(struct session *session) {
+    struct exchange *exchange = exchange_new(session);
+    exchange->asked_to_close = true;
+    counter_add(&session->worker->refused[REFUSED_HEADER_TIMEOUT], 1);
+    reply_send(exchange, 408, "header_timeout", "the request head did not arrive in time");
+}
+
+// Ids that clients may give: short and harmless in logs and headers.
+static bool sane_id(struct slice id) {
+    if (id.len == 0 || id.len > 128)
+        return false;
+    for (size_t i = 0; i < id.len; i++) {
+        unsigned char c = (unsigned char)id.at[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+              c == '_' || c == '.' || c == ':' || c == '/' || c == '+' || c == '='))
+            return false;
+    }
+    return true;
+}
+
+void hex_digits(char *at, uint64_t value) {
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 15; i >= 0; i--, value >>= 4)
+        at[i] = digits[value & 15];
+}
+
+static struct slice make_request_id(struct exchange *exchange, const struct head *head) {
+    const struct field *given = head_find(head, FIELD_X_REQUEST_ID);
+    if (given && sane_id(given->value))
+        return arena_copy(&exchange->arena, given->value);
+    char *id = arena_alloc(&exchange->arena, 32);
+    hex_digits(id, random_next(&exchange->worker->random));
+    hex_digits(id + 16, random_next(&exchange->worker->random));
+    return slice_make(id, 32);
+}
+
+// Whether the client can read our errors as JSON: it says so, or says nothing and is an API client by its own
+// body.
+static bool wants_json(const struct head *head) {
+    const struct field *accept = head_find(head, FIELD_ACCEPT);
+    if (!accept) {
+        const struct field *type = head_find(head, FIELD_CONTENT_TYPE);
+        return type && slice_starts(type->value, SLICE("application/json"));
+    }
+    for (const struct field *field = accept; field < head->fields + head->field_count; field++) {
+        if (field->id != FIELD_ACCEPT)
+            continue;
+        struct slice rest = field->value;
+        while (rest.at) {
+            struct slice item = slice_cut(&rest, ',');
+            struct slice type = slice_trim(slice_cut(&item, ';'));
+            if (slice_equal_fold(type, SLICE("application/json")) ||
+                slice_equal_fold(type, SLICE("application/*")) || slice_equal_fold(type, SLICE("*/*")))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void remember_for_log(struct exchange *exchange, const struct head *head) {
+    if (!log_lane_on(exchange->worker->log))
+        return;
+    const struct field *host = head_find(head, FIELD_HOST), *agent = head_find(head, FIELD_USER_AGENT);
+    exchange->log_method = arena_copy(&exchange->arena, head->method);
+    exchange->log_target = arena_copy(&exchange->arena, head->target);
+    exchange->log_host = host ? arena_copy(&exchange->arena, host->value) : SLICE("");
+    exchange->log_agent = agent ? arena_copy(&exchange->arena, agent->value) : SLICE("");
+}
+
+// ---- deciding
+// ----------------------------------------------------------------------------------------------------------
+
+static void note_decision(struct exchange *exchange) {
+    struct unit unit = exchange->decision.unit;
+    exchange->serving = exchange->decision.variant;
+    // Only for unit_hash balancing: requests without a unit are spread.
+    exchange->unit_hash =
+        unit.source == UNIT_RANDOM ? random_next(&exchange->worker->random) : split_seed(unit.value);
+}
+
+static enum keeping wanted_keeping(const struct exchange *exchange) {
+    const struct route_config *config = exchange->route->live.config;
+    return config->retry || config->fallback ? KEEP_ALL : KEEP_NOTHING;
+}
+
+static void dispatch(struct exchange *exchange, const struct head *head, const char *head_at) {
+    const struct plan_route *route = exchange->route;
+    const struct route_config *config = route->live.config;
+    if (exchange->keeping == KEEP_NOTHING)
+        exchange->keeping = wanted_keeping(exchange);
+    if (config->fallback && !exchange->head_bytes.at)
+        exchange->head_bytes = arena_copy(&exchange->arena, slice_make(head_at, head->bytes));
+    if (route->retry_budget)
+        budget_earn(route->retry_budget, exchange->worker->index, config->retry->budget);
+    deadline_set(&exchange->worker->deadlines, &exchange->total, exchange_variant(exchange)->timeouts.total,
+                 exchange->worker->now_ns, total_expired);
+    forward_request_head(exchange, head);
+    attempt_start(exchange);
+}
+
+// With the head in worker->request_head: finds the route and the variant. `body` is NULL at the first try.
+static void route(struct exchange *exchange, const char *head_at, const struct slice *body) {
+    struct worker *worker = exchange->worker;
+    const struct head *head = &worker->request_head;
+    struct request_view view;
+    view_of(exchange, head, &view);
+    if (body)
+        view.body = *body;
+    bool needs_body = false;
+    size_t index = matcher_route(exchange->hold->plan->matcher, &view, &needs_body);
+    if (needs_body && !body && !exchange->request.complete) {
+        exchange->head_bytes = arena_copy(&exchange->arena, slice_make(head_at, head->bytes));
+        exchange->keeping = KEEP_ALL;
+        exchange_move(exchange, EXCHANGE_COLLECT);
+        collect(exchange);
+        return;
+    }
+    if (needs_body && !body) {
+        view.body = SLICE("");
+        index = matcher_route(exchange->hold->plan->matcher, &view, &needs_body);
+    }
+    if (index == NO_ROUTE) {
+        counter_add(&worker->refused[REFUSED_NO_ROUTE], 1);
+        reply_send(exchange, 404, "no_route", "no route matches this request");
+        return;
+    }
+    exchange->route = &exchange->hold->plan->routes[index];
+    uint64_t random[2] = {random_next(&worker->random), random_next(&worker->random)};
+    decide(&exchange->route->live, &view, random, &exchange->decision);
+    note_decision(exchange);
+    dispatch(exchange, head, head_at);
+}
+
+static enum reject read_framing(struct exchange *exchange, const struct head *head, const char *head_at) {
+    enum reject reject = framing_of_request(head, &exchange->framing);
+    if (reject == REJECT_NONE &&
+        !parser_agrees_on_request(slice_make(head_at, head->bytes), head, &exchange->framing))
+        reject = REJECT_PARSERS_DISAGREE;
+    return reject;
+}
+
+void exchange_start(struct session *session, const char *head_at) {
+    struct exchange *exchange = exchange_new(session);
+    const struct head *head = &session->worker->request_head;
+    exchange->request_id = make_request_id(exchange, head);
+    exchange->accepts_json = wants_json(head);
+    exchange->to_head = slice_equal(head->method, SLICE("HEAD"));
+    exchange->idempotent = method_idempotent(head->method);
+    exchange->old_client = head->minor == 0;
+    remember_for_log(exchange, head);
+    enum reject reject = read_framing(exchange, head, head_at);
+    if (reject != REJECT_NONE) {
+        exchange->asked_to_close = true;
+        reply_reject(exchange, reject);
+        return;
+    }
+    exchange->asked_to_close = !exchange->framing.keep_alive;
+    body_start(&exchange->request, &exchange->framing);
+    if (exchange->framing.kind == BODY_LENGTH &&
+        exchange->framing.length > (uint64_t)exchange_config(exchange)->limits.body_bytes) {
+        counter_add(&session->worker->refused[REFUSED_BODY_TOO_LARGE], 1);
+        reply_send(exchange, 413, "body_too_large", "the request body is larger than allowed");
+        return;
+    }
+    route(exchange, head_at, NULL);
+}
+
+// ---- collecting the body for the decision
+// --------------------------------------------------------------------------------
+
+static void body_expired(struct deadline *deadline) {
+    struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
+    struct worker *worker = exchange->worker;
+    worker_enter(worker);
+    counter_add(&worker->refused[REFUSED_BODY_TIMEOUT], 1);
+    exchange->asked_to_close = true;
+    reply_send(exchange, 408, "body_timeout", "the request body did not arrive in time");
+    worker_leave(worker);
+}
+
+// The body is here, or larger than what is held in memory (then the decision is made without it).
+static void collected(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+    deadline_clear(&exchange->deadline);
+    struct head_limits unlimited = {SIZE_MAX, SIZE_MAX};
+    enum reject reject;
+    must(head_read_request(exchange->head_bytes, &unlimited, &worker->request_head, &reject) ==
+         HEAD_COMPLETE);
+    struct slice body = exchange->request.complete ? strbuf_as_slice(&exchange->kept) : SLICE("");
+    if (!body.at)
+        body = SLICE("");
+    exchange_move(exchange, EXCHANGE_START);
+    route(exchange, exchange->head_bytes.at, &body);
+}
+
+static void collect(struct exchange *exchange) {
+    struct session *session = exchange->session;
+    size_t most = (size_t)exchange_config(exchange)->limits.buffered_body_bytes;
+    if (exchange->framing.expect_continue && !exchange->continue_sent && !session->in) {
+        exchange->continue_sent = true;
+        struct segment go_on = segment_stays(SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+        if (outbox_send(&session->outbox, &session->stream, &go_on, 1) == STREAM_FAILED) {
+            exchange_client_gone(exchange);
+            return;
+        }
+    }
+    while (!exchange->request.complete && exchange->kept.len <= most) {
+        enum stream_result result = session->in ? STREAM_DONE : session_read(session);
+        if (result == STREAM_BLOCKED) {
+            deadline_set(&exchange->worker->deadlines, &exchange->deadline,
+                         exchange_config(exchange)->timeouts.client_idle, exchange->worker->now_ns,
+                         body_expired);
+            return;
+        }
+        if (result != STREAM_DONE) {
+            exchange_client_gone(exchange);
+            return;
+        }
+        size_t data, used;
+        enum reject reject = REJECT_NONE;
+        char *at = buffer_at(session->in);
+        if (body_feed(&exchange->request, at, buffer_len(session->in), &data, &used, &reject) ==
+            BODY_REJECTED) {
+            exchange->asked_to_close = true;
+            reply_reject(exchange, reject);
+            return;
+        }
+        strbuf_append(&exchange->kept, at, data);
+        session->in->start += (uint32_t)used;
+        if (buffer_len(session->in) == 0) {
+            buffer_give(session->in);
+            session->in = NULL;
+        }
+    }
+    collected(exchange);
+}
+
+// ---- events
+// --------------------------------------------------------------------------------------------------------------
+
+void exchange_client_readable(struct exchange *exchange) {
+    if (exchange->state == EXCHANGE_COLLECT)
+        collect(exchange);
+    else if (exchange->state == EXCHANGE_AWAIT || exchange->state == EXCHANGE_RESPOND)
+        transfer_request(exchange);
+}
+
+void exchange_client_writable(struct exchange *exchange) {
+    switch (exchange->state) {
+    case EXCHANGE_RESPOND:
+        transfer_response(exchange);
+        break;
+    case EXCHANGE_FLUSH:
+        exchange_finish(exchange, FINISH_COMPLETE);
+        break;
+    case EXCHANGE_REPLY:
+        exchange_finish(exchange, FINISH_REPLIED);
+        break;
+    default: // an interim response or 100 Continue was waiting
+        break;
+    }
+}
+
+static void client_expired(struct deadline *deadline) {
+    struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
+    struct worker *worker = exchange->worker;
+    worker_enter(worker);
+    exchange_finish(exchange, FINISH_CLIENT_GONE);
+    worker_leave(worker);
+}
+
+void exchange_wait_for_client(struct exchange *exchange) {
+    deadline_set(&exchange->worker->deadlines, &exchange->deadline,
+                 exchange_config(exchange)->timeouts.client_idle, exchange->worker->now_ns, client_expired);
+}
+
+void exchange_client_gone(struct exchange *exchange) {
+    exchange_finish(exchange, FINISH_CLIENT_GONE);
+}
+
+// ---- the one exit
+// ----------------------------------------------------------------------------------------------------------
+
+static enum session_after after(const struct exchange *exchange, enum finish finish) {
+    if (finish == FINISH_CLIENT_GONE || finish == FINISH_CUT_SHORT || finish == FINISH_STOPPED)
+        return SESSION_THEN_CLOSE;
+    if (!exchange->request.complete)
+        return SESSION_THEN_LINGER;
+    return exchange->asked_to_close || exchange->worker->draining ? SESSION_THEN_LINGER : SESSION_KEEP;
+}
+
+static void reset(struct exchange *exchange) {
+    struct arena arena = exchange->arena;
+    struct strbuf head_out = exchange->head_out, kept = exchange->kept;
+    arena_reset(&arena);
+    strbuf_clear(&head_out);
+    if (kept.cap > 65536) // one large upload must not stay in memory
+        strbuf_free(&kept);
+    strbuf_clear(&kept);
+    *exchange = (struct exchange){.arena = arena, .head_out = head_out, .kept = kept, .state = EXCHANGE_FREE};
+}
+
+static void give_back(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+    reset(exchange);
+    if (worker->free_exchange_count >= FREE_EXCHANGES) {
+        exchange_free(exchange);
+        return;
+    }
+    exchange->next_free = worker->free_exchanges;
+    worker->free_exchanges = exchange;
+    worker->free_exchange_count++;
+}
+
+void exchange_free(struct exchange *exchange) {
+    arena_free(&exchange->arena);
+    strbuf_free(&exchange->head_out);
+    strbuf_free(&exchange->kept);
+    mem_free(exchange);
+}
+
+void exchange_finish(struct exchange *exchange, enum finish finish) {
+    struct session *session = exchange->session;
+    struct worker *worker = exchange->worker;
+    enum session_after next = after(exchange, finish);
+    struct plan_hold *hold = exchange->hold;
+    deadline_clear(&exchange->deadline);
+    deadline_clear(&exchange->body_deadline);
+    deadline_clear(&exchange->total);
+    attempt_release(exchange, false);
+    record_exchange(exchange, finish);
+    exchange_move(exchange, EXCHANGE_FREE);
+    give_back(exchange);
+    worker_release(worker, hold);
+    session_after_exchange(session, next);
+}

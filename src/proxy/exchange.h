@@ -1,0 +1,142 @@
+// exchange: one request and its response. Owner: its session. The state changes only through exchange_move();
+// the one exit is exchange_finish().
+//
+//   COLLECT -> (QUEUED ->) CONNECT -> AWAIT -> RESPOND -> FLUSH -> finished
+//   any of the first four -> REPLY (an answer of the proxy itself) -> finished; a failed attempt goes back to
+//   QUEUED or CONNECT
+#pragma once
+#include "base/arena.h"
+#include "http/body.h"
+#include "session.h"
+
+enum exchange_state {
+    EXCHANGE_START,   // being decided, within one event
+    EXCHANGE_COLLECT, // the body is read before the route can be known
+    EXCHANGE_QUEUED,  // waits for room in the pool
+    EXCHANGE_CONNECT, // the connection is being made
+    EXCHANGE_AWAIT,   // the request is being sent, the response has not begun
+    EXCHANGE_RESPOND, // the response is passed on
+    EXCHANGE_FLUSH,   // the response is complete, the client has not taken all of it
+    EXCHANGE_REPLY,   // the proxy's own answer is written
+    EXCHANGE_FREE,    // in the worker's free list
+};
+
+// Why an exchange ended; the log's `end` field.
+enum finish {
+    FINISH_COMPLETE,    // the client has the whole response
+    FINISH_REPLIED,     // … of the proxy itself
+    FINISH_CLIENT_GONE, // 499
+    FINISH_CUT_SHORT,   // the upstream broke off inside the body
+    FINISH_STOPPED,     // the proxy was stopped
+};
+const char *finish_name(enum finish finish);
+
+// What of the request body is kept for another attempt.
+enum keeping { KEEP_NOTHING, KEEP_ALL, KEEP_LOST };
+
+struct exchange {
+    struct exchange *next_free;
+    struct session *session;
+    struct worker *worker;
+    struct plan_hold *hold;
+    enum exchange_state state;
+    struct arena arena;
+
+    // the decision
+    const struct plan_route *route; // NULL: none yet, or none matched
+    struct decision decision;
+    size_t serving;                      // the variant that is asked: the decided one, or the fallback
+    uint64_t unit_hash;                  // for unit_hash balancing
+    struct slice request_id, head_bytes; // head_bytes: kept when the head is needed again
+    struct slice log_method, log_host, log_target, log_agent, log_endpoint; // kept when the access log is on
+    const char *reply_reason; // of the proxy's own answer: X-Sluice-Error, the log's `error`; NULL otherwise
+
+    // the request
+    struct framing framing;
+    struct body request;
+    bool to_head, idempotent, accepts_json, old_client; // old_client: HTTP/1.0
+    bool asked_to_close;                                // the connection ends after this exchange
+    bool continue_sent; // an Expect was answered by the proxy: it is not forwarded
+    bool chunk_request; // the body goes upstream in chunks
+    enum keeping keeping;
+    struct strbuf head_out; // the head as it goes upstream
+    size_t head_out_len;    // of it without a chunk-size line that a replay adds
+    struct strbuf kept;     // body data, kept
+
+    // the attempt
+    struct endpoint *endpoint;     // entered (counted in); NULL otherwise
+    struct connection *connection; // NULL otherwise
+    struct waiter waiter;
+    const struct endpoint *avoid; // failed before; only compared, never followed
+    unsigned retries;
+    bool stale_retried; // a dead idle connection was already replaced once
+    bool head_sent;     // in this attempt the head was given to the socket
+    bool touched;       // in this attempt bytes of the request may have reached the upstream
+
+    // the response
+    struct framing response_framing;
+    struct body response;
+    bool chunk_response; // the body goes to the client in chunks
+    unsigned status;     // sent to the client; 0: none yet
+    unsigned interim;    // 1xx passed on
+
+    struct deadline deadline;      // of the state: queue, connect, first byte, silence
+    struct deadline body_deadline; // the client's silence inside its body
+    struct deadline total;
+    uint64_t start_ns, first_byte_ns; // first_byte_ns 0: not yet
+    uint64_t response_bytes;          // of the body, without framing
+    enum error_reason blame;          // what is charged to the decided variant
+    uint64_t charged_ns; // when the decided variant failed and the fallback took over; 0 otherwise
+    unsigned charged_status;
+};
+
+// A complete request head, at `head_at`, was read into worker->request_head; its bytes are consumed but
+// intact.
+void exchange_start(struct session *session, const char *head_at);
+// No head could be read: the refusal is answered, logged and counted, and the connection ends.
+void exchange_refuse_head(struct session *session, enum reject reject);
+void exchange_refuse_late_head(struct session *session);
+void exchange_move(struct exchange *exchange, enum exchange_state to);
+void exchange_finish(struct exchange *exchange, enum finish finish);
+void exchange_free(struct exchange *exchange); // one from the worker's free list
+void hex_digits(char *at, uint64_t value);     // 16 of them
+
+// Entry points for events. Each may finish the exchange and close its session.
+void exchange_client_readable(struct exchange *exchange); // or bytes are buffered
+void exchange_client_writable(struct exchange *exchange); // the session's outbox is empty again
+void exchange_client_gone(struct exchange *exchange);     // reset
+void exchange_connection_event(struct connection *connection, short what);
+void exchange_wait_for_client(
+    struct exchange *exchange);                // to take what is in its outbox, for as long as client_idle
+void exchange_room(struct exchange *exchange); // it is the oldest waiter, its pool may have room
+
+// attempt.c
+void attempt_await(struct exchange *exchange); // (re)starts the wait for the first byte
+void attempt_start(struct exchange *exchange); // chooses an endpoint, or queues
+void attempt_failed(struct exchange *exchange,
+                    const struct failure *failure); // before the response: retry, fall back, reply
+bool attempt_again_on_status(struct exchange *exchange,
+                             unsigned status); // true: the response was dropped, another attempt runs
+void attempt_release(struct exchange *exchange, bool reusable); // gives the connection and endpoint back
+void attempt_count_failure(struct exchange *exchange, enum error_reason reason); // passive health
+// forward.c
+void forward_request_head(struct exchange *exchange, const struct head *head); // writes head_out
+void forward_response_head(struct exchange *exchange, const struct head *head, struct strbuf *out);
+// transfer.c
+void transfer_request(struct exchange *exchange);  // client -> upstream, as far as it goes
+void transfer_response(struct exchange *exchange); // upstream -> client, as far as it goes
+// reply.c
+void reply_send(struct exchange *exchange, unsigned status, const char *reason, const char *text);
+void reply_reject(struct exchange *exchange, enum reject reject);
+// view.c
+void view_of(struct exchange *exchange, const struct head *head, struct request_view *view);
+
+static inline const struct plan_variant *exchange_variant(const struct exchange *exchange) {
+    return &exchange->route->variants[exchange->serving];
+}
+static inline const struct config *exchange_config(const struct exchange *exchange) {
+    return exchange->hold->plan->config;
+}
+static inline bool exchange_responding(const struct exchange *exchange) {
+    return exchange->state == EXCHANGE_RESPOND || exchange->state == EXCHANGE_FLUSH;
+}

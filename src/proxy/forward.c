@@ -1,0 +1,177 @@
+// The heads as they go on: always written anew from slices.
+#include "exchange.h"
+#include "http/cookie.h"
+#include "http/hop.h"
+#include "http/writer.h"
+#include "traffic/edit.h"
+
+#define COOKIE_SECONDS 31536000u // a year
+
+void view_of(struct exchange *exchange, const struct head *head, struct request_view *view) {
+    const struct field *host = head_find(head, FIELD_HOST);
+    *view = (struct request_view){
+        .head = head,
+        .client_ip = slice_make(exchange->session->peer, exchange->session->peer_len),
+        .arena = &exchange->arena,
+    };
+    // head_read_request has checked both; a target without a path ("*") matches as it is.
+    must(uri_split(head->target, &view->uri));
+    struct slice authority = view->uri.authority.len ? view->uri.authority : host ? host->value : SLICE("");
+    if (!uri_host(authority, &view->host))
+        view->host = authority;
+    view->path = uri_normal_path(view->uri.path_only, &exchange->arena);
+}
+
+static void mark_request(struct exchange *exchange, struct head *head) {
+    hop_mark_request(head, false);
+    edit_mark(exchange_variant(exchange)->config->request, head);
+    for (size_t i = 0; i < head->field_count; i++) {
+        struct field *field = &head->fields[i];
+        switch (field->id) {
+        case FIELD_HOST:
+        case FIELD_CONTENT_LENGTH:
+        case FIELD_TRANSFER_ENCODING:
+        case FIELD_X_REQUEST_ID:
+            field->drop = true;
+            break;
+        case FIELD_EXPECT: // answered here when the body was collected first
+            field->drop = field->drop || exchange->continue_sent || exchange->request.complete;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+// W3C Trace Context, version 00: 2-32-16-2 lower-case hex digits.
+static bool sane_traceparent(struct slice value) {
+    if (value.len != 55)
+        return false;
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.at[i];
+        bool dash = i == 2 || i == 35 || i == 52;
+        if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+    }
+    return true;
+}
+
+// A trace is continued as it is, or begun: sampled, which is what tracers do by default with a request that
+// has none.
+static void write_trace(struct exchange *exchange, struct head *head, struct strbuf *out) {
+    struct field *given = (struct field *)head_find(head, FIELD_TRACEPARENT);
+    if (given && !given->drop && sane_traceparent(given->value))
+        return;
+    if (given)
+        given->drop = true;
+    char text[55];
+    memcpy(text, "00-", 3);
+    hex_digits(text + 3, random_next(&exchange->worker->random));
+    hex_digits(text + 19, random_next(&exchange->worker->random));
+    text[35] = '-';
+    hex_digits(text + 36, random_next(&exchange->worker->random) | 1);
+    memcpy(text + 52, "-01", 3);
+    write_field(out, SLICE("traceparent"), slice_make(text, sizeof text));
+}
+
+static void write_length(struct strbuf *out, uint64_t length) {
+    strbuf_literal(out, "Content-Length: ");
+    strbuf_u64(out, length);
+    strbuf_literal(out, "\r\n");
+}
+
+static void write_request_framing(struct exchange *exchange, struct strbuf *out) {
+    exchange->chunk_request = false;
+    if (exchange->framing.kind == BODY_LENGTH) {
+        write_length(out, exchange->framing.length);
+    } else if (exchange->framing.kind == BODY_CHUNKED && exchange->request.complete) {
+        write_length(out, exchange->request.bytes);
+    } else if (exchange->framing.kind == BODY_CHUNKED) {
+        strbuf_literal(out, "Transfer-Encoding: chunked\r\n");
+        exchange->chunk_request = true;
+    }
+}
+
+void forward_request_head(struct exchange *exchange, const struct head *const_head) {
+    struct head *head = (struct head *)const_head; // only `drop` is written
+    struct strbuf *out = &exchange->head_out;
+    const struct plan_variant *variant = exchange_variant(exchange);
+    const struct field *host_field = head_find(head, FIELD_HOST);
+    struct uri uri;
+    must(uri_split(head->target, &uri));
+    struct slice host = uri.authority.len ? uri.authority : host_field ? host_field->value : SLICE("");
+    strbuf_clear(out);
+    mark_request(exchange, head);
+    write_request_line(out, head->method, uri.path);
+    write_field(out, SLICE("Host"), host);
+    write_trace(exchange, head, out);
+    write_kept_fields(out, head);
+    write_field(out, SLICE("X-Forwarded-For"),
+                slice_make(exchange->session->peer, exchange->session->peer_len));
+    strbuf_literal(out, "X-Forwarded-Proto: http\r\n");
+    write_field(out, SLICE("X-Forwarded-Host"), host);
+    strbuf_literal(out, "Via: 1.1 sluice\r\n");
+    write_field(out, SLICE("X-Request-Id"), exchange->request_id);
+    write_field(out, SLICE("X-Sluice-Route"), slice_of(exchange->route->live.config->name));
+    write_field(out, SLICE("X-Sluice-Variant"), slice_of(variant->config->name));
+    if (variant->config->request)
+        edit_write(variant->config->request, out);
+    write_request_framing(exchange, out);
+    strbuf_literal(out, "\r\n");
+    exchange->head_out_len = out->len;
+}
+
+static void mark_response(struct head *head) {
+    hop_mark_response(head);
+    for (size_t i = 0; i < head->field_count; i++) {
+        enum field_id id = head->fields[i].id;
+        if (id == FIELD_CONTENT_LENGTH || id == FIELD_TRANSFER_ENCODING || id == FIELD_X_REQUEST_ID ||
+            id == FIELD_X_SLUICE)
+            head->fields[i].drop = true;
+    }
+}
+
+static void write_response_framing(struct exchange *exchange, const struct head *head, struct strbuf *out) {
+    const struct field *length = head_find(head, FIELD_CONTENT_LENGTH);
+    exchange->chunk_response = false;
+    switch (exchange->response_framing.kind) {
+    case BODY_LENGTH:
+        write_length(out, exchange->response_framing.length);
+        break;
+    case BODY_NONE: // HEAD and 304 may tell the length of what they do not send (RFC 9110 8.6)
+        if (length && (exchange->to_head || head->status == 304))
+            write_field(out, SLICE("Content-Length"), length->value);
+        break;
+    case BODY_CHUNKED:
+    case BODY_UNTIL_CLOSE:
+        if (exchange->old_client) {
+            exchange->asked_to_close = true;
+        } else {
+            strbuf_literal(out, "Transfer-Encoding: chunked\r\n");
+            exchange->chunk_response = true;
+        }
+        break;
+    }
+}
+
+void forward_response_head(struct exchange *exchange, const struct head *const_head, struct strbuf *out) {
+    struct head *head = (struct head *)const_head; // only `drop` is written
+    const struct route_config *route = exchange->route->live.config;
+    mark_response(head);
+    write_status_line(out, head->status, head->reason);
+    write_kept_fields(out, head);
+    write_response_framing(exchange, head, out);
+    write_field(out, SLICE("X-Request-Id"), exchange->request_id);
+    if (route->expose_variant)
+        write_field(out, SLICE("X-Sluice-Variant"), slice_of(exchange_variant(exchange)->config->name));
+    if (exchange->decision.set_cookie)
+        cookie_set(out, slice_of(route->sticky.cookie), exchange->decision.cookie_value, COOKIE_SECONDS,
+                   false);
+    if (exchange->worker->draining || !exchange->request.complete)
+        exchange->asked_to_close = true;
+    if (exchange->asked_to_close)
+        strbuf_literal(out, "Connection: close\r\n");
+    else if (exchange->old_client)
+        strbuf_literal(out, "Connection: keep-alive\r\n");
+    strbuf_literal(out, "\r\n");
+}

@@ -1,0 +1,119 @@
+#include "listener.h"
+#include "base/log.h"
+#include "crew.h"
+#include "session.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+// Connections taken per event, so that a burst does not starve the others.
+#define ACCEPT_BATCH 64
+// Out of descriptors: accepting pauses this long.
+#define PAUSE_MS 100
+
+static void resume(int fd, short what, void *context) {
+    (void)fd;
+    (void)what;
+    struct worker *worker = context;
+    for (struct link *at = worker->listeners.next; at != &worker->listeners; at = at->next)
+        event_add(&list_entry(at, struct listener, link)->event, NULL);
+}
+
+static void pause_all(struct worker *worker) {
+    for (struct link *at = worker->listeners.next; at != &worker->listeners; at = at->next)
+        event_del(&list_entry(at, struct listener, link)->event);
+    struct timeval pause = {.tv_usec = PAUSE_MS * 1000};
+    event_add(&worker->accept_pause, &pause);
+    log_warn("accepting paused", "reason=\"%s\" worker=%u", strerror(errno), worker->index);
+}
+
+// Too many: told so, as far as the socket takes it without waiting.
+static void refuse(struct worker *worker, int fd) {
+    static const char busy[] =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 21\r\n"
+        "X-Sluice-Error: connections\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+        "too many connections\n";
+    counter_add(&worker->refused[REFUSED_CONNECTIONS], 1);
+    ssize_t ignored = send(fd, busy, sizeof busy - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)ignored;
+    close(fd);
+}
+
+// Takes up to `most` waiting connections. False: there are none any more.
+static bool accept_some(struct listener *listener, unsigned most) {
+    struct worker *worker = listener->worker;
+    for (unsigned i = 0; i < most; i++) {
+        struct address peer = {.len = sizeof peer - offsetof(struct address, any)};
+        int fd = accept4(listener->fd, &peer.any, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EINTR || errno == ECONNABORTED)
+                continue;
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                pause_all(worker);
+            return false;
+        }
+        if (crew_full(worker->plane, worker->hold->plan->config->limits.connections))
+            refuse(worker, fd);
+        else
+            session_open(worker, fd, &peer);
+    }
+    return true;
+}
+
+static void acceptable(int fd, short what, void *context) {
+    (void)fd;
+    (void)what;
+    struct listener *listener = context;
+    struct worker *worker = listener->worker;
+    worker_enter(worker);
+    accept_some(listener, ACCEPT_BATCH);
+    worker_leave(worker);
+}
+
+void listener_init(struct worker *worker) {
+    event_assign(&worker->accept_pause, worker->base, -1, 0, resume, worker);
+}
+
+void listener_open(struct worker *worker, unsigned id, int fd) {
+    struct listener *listener = mem_zero(1, sizeof *listener);
+    listener->worker = worker;
+    listener->id = id;
+    listener->fd = fd;
+    list_push(&worker->listeners, &listener->link);
+    event_assign(&listener->event, worker->base, fd, EV_READ | EV_PERSIST, acceptable, listener);
+    must(event_add(&listener->event, NULL) == 0);
+}
+
+static void listener_close(struct listener *listener) {
+    // Connections that the kernel has completed belong to this very socket: they are served, not reset.
+    while (accept_some(listener, ACCEPT_BATCH))
+        ;
+    event_del(&listener->event);
+    close(listener->fd);
+    list_remove(&listener->link);
+    mem_free(listener);
+}
+
+void listener_close_id(struct worker *worker, unsigned id) {
+    struct link *next;
+    for (struct link *at = worker->listeners.next; at != &worker->listeners; at = next) {
+        next = at->next;
+        struct listener *listener = list_entry(at, struct listener, link);
+        if (listener->id == id)
+            listener_close(listener);
+    }
+}
+
+void listener_close_all(struct worker *worker) {
+    while (!list_empty(&worker->listeners))
+        listener_close(list_entry(worker->listeners.next, struct listener, link));
+}
+
+void listener_discard(int fd) {
+    close(fd);
+}
+
+void listener_finish(struct worker *worker) {
+    listener_close_all(worker);
+    event_del(&worker->accept_pause);
+}

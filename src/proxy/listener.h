@@ -1,0 +1,10 @@
+// listener: a worker's own listening socket. Worker's thread only.
+#pragma once
+#include "worker.h"
+
+void listener_init(struct worker *worker);
+void listener_open(struct worker *worker, unsigned id, int fd);
+void listener_close_id(struct worker *worker, unsigned id);
+void listener_close_all(struct worker *worker);
+void listener_discard(int fd); // one that was never used
+void listener_finish(struct worker *worker);

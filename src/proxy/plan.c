@@ -1,0 +1,138 @@
+#include "proxy/plan.h"
+
+struct generation {
+    struct refcount refs;
+    struct config *config; // with a reference
+    struct matcher *matcher;
+    struct variant_series *unrouted;
+    struct plan_variant **variants; // by route
+    struct budget **budgets;        // by route; NULL where there is no retry
+};
+
+// Numbers are given by the control thread only.
+static uint64_t last_number;
+
+static struct plan_variant *make_variants(const struct config *config, const struct route_config *route,
+                                          struct registry *registry) {
+    struct plan_variant *variants = mem_zero(route->variant_count, sizeof *variants);
+    for (size_t i = 0; i < route->variant_count; i++) {
+        const struct variant_config *variant = &route->variants[i];
+        variants[i] = (struct plan_variant){
+            .config = variant,
+            .series = registry_variant(registry, route->name, variant->name),
+            .pool = variant->pool_index,
+            .timeouts = config_timeouts(config, route, &config->pools[variant->pool_index]),
+        };
+    }
+    return variants;
+}
+
+static struct generation *generation_new(struct config *config, struct registry *registry,
+                                         unsigned lane_count) {
+    struct generation *generation = mem_zero(1, sizeof *generation);
+    refcount_init(&generation->refs);
+    generation->config = config_ref(config);
+    generation->matcher = matcher_new(config);
+    generation->unrouted = registry_variant(registry, "-", "-");
+    generation->variants = mem_zero(config->route_count, sizeof *generation->variants);
+    generation->budgets = mem_zero(config->route_count, sizeof *generation->budgets);
+    for (size_t i = 0; i < config->route_count; i++) {
+        generation->variants[i] = make_variants(config, &config->routes[i], registry);
+        if (config->routes[i].retry)
+            generation->budgets[i] = budget_new(lane_count);
+    }
+    return generation;
+}
+
+static void generation_unref(struct generation *generation) {
+    if (!refcount_drop(&generation->refs))
+        return;
+    for (size_t i = 0; i < generation->config->route_count; i++) {
+        for (size_t k = 0; k < generation->config->routes[i].variant_count; k++)
+            variant_unref(generation->variants[i][k].series);
+        mem_free(generation->variants[i]);
+        if (generation->budgets[i])
+            budget_free(generation->budgets[i]);
+    }
+    mem_free(generation->variants);
+    mem_free(generation->budgets);
+    variant_unref(generation->unrouted);
+    matcher_free(generation->matcher);
+    config_unref(generation->config);
+    mem_free(generation);
+}
+
+// A plan without routes and pools filled in. Takes its own reference to the generation.
+static struct plan *plan_blank(struct generation *generation) {
+    struct plan *plan = mem_zero(1, sizeof *plan);
+    refcount_init(&plan->refs);
+    refcount_take(&generation->refs);
+    plan->number = ++last_number;
+    plan->generation = generation;
+    plan->config = generation->config;
+    plan->matcher = generation->matcher;
+    plan->unrouted = generation->unrouted;
+    plan->routes = mem_zero(generation->config->route_count, sizeof *plan->routes);
+    plan->pools = mem_zero(generation->config->pool_count, sizeof *plan->pools);
+    return plan;
+}
+
+struct plan *plan_new(struct config *config, struct registry *registry,
+                      const struct directory_change *change) {
+    struct generation *generation =
+        generation_new(config, registry, directory_prepared(change, 0)->pool->lane_count);
+    struct plan *plan = plan_blank(generation);
+    for (size_t i = 0; i < config->route_count; i++) {
+        live_route_init(&plan->routes[i].live, &config->routes[i]);
+        plan->routes[i].variants = generation->variants[i];
+        plan->routes[i].retry_budget = generation->budgets[i];
+        plan->routes[i].timeouts = config_timeouts(config, &config->routes[i], NULL);
+    }
+    for (size_t i = 0; i < config->pool_count; i++) {
+        const struct prepared_pool *prepared = directory_prepared(change, i);
+        plan->pools[i] =
+            pool_view_new(prepared->pool, prepared->endpoints, prepared->endpoint_count, &config->pools[i]);
+    }
+    generation_unref(generation);
+    return plan;
+}
+
+static struct plan *plan_copy(const struct plan *plan) {
+    struct plan *copy = plan_blank(plan->generation);
+    memcpy(copy->routes, plan->routes, plan->config->route_count * sizeof *copy->routes);
+    for (size_t i = 0; i < plan->config->pool_count; i++)
+        copy->pools[i] = pool_view_ref(plan->pools[i]);
+    return copy;
+}
+
+struct plan *plan_with_weights(const struct plan *plan, size_t route, const uint16_t *weights) {
+    struct plan *copy = plan_copy(plan);
+    const struct route_config *config = &plan->config->routes[route];
+    split_build(&copy->routes[route].live.split, weights, config->variant_count, config->baseline);
+    return copy;
+}
+
+struct plan *plan_with_pool(const struct plan *plan, size_t pool) {
+    struct plan *copy = plan_copy(plan);
+    struct pool *running = plan->pools[pool]->pool;
+    pool_view_unref(copy->pools[pool]);
+    copy->pools[pool] =
+        pool_view_new(running, running->endpoints, running->endpoint_count, &plan->config->pools[pool]);
+    return copy;
+}
+
+struct plan *plan_ref(struct plan *plan) {
+    refcount_take(&plan->refs);
+    return plan;
+}
+
+void plan_unref(struct plan *plan) {
+    if (!plan || !refcount_drop(&plan->refs))
+        return;
+    for (size_t i = 0; i < plan->config->pool_count; i++)
+        pool_view_unref(plan->pools[i]);
+    mem_free(plan->pools);
+    mem_free(plan->routes);
+    generation_unref(plan->generation);
+    mem_free(plan);
+}

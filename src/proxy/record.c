@@ -1,0 +1,107 @@
+#include "record.h"
+#include "access_log.h"
+#include "base/clock.h"
+
+static struct variant_lane *lane_of(const struct exchange *exchange) {
+    const struct variant_series *series = exchange->route
+                                              ? exchange->route->variants[exchange->decision.variant].series
+                                              : exchange->hold->plan->unrouted;
+    return series->lanes[exchange->worker->index];
+}
+
+static void count(struct variant_lane *lane, enum code_class code, enum error_reason reason,
+                  uint64_t duration_ns, uint64_t first_byte_ns) {
+    counter_add(&lane->requests[code], 1);
+    if (reason != ERROR_REASON_NONE)
+        counter_add(&lane->errors[reason], 1);
+    latency_add(&lane->duration, duration_ns / 1000);
+    if (first_byte_ns)
+        latency_add(&lane->first_byte, first_byte_ns / 1000);
+}
+
+void record_fallback(struct exchange *exchange, unsigned status, enum error_reason reason) {
+    struct variant_lane *lane = lane_of(exchange);
+    uint64_t now = clock_monotonic_ns();
+    count(lane, code_class_of(status), reason, now - exchange->start_ns, 0);
+    counter_add(&lane->fallbacks, 1);
+    exchange->charged_ns = now;
+    exchange->charged_status = status;
+}
+
+static void text_field(struct strbuf *line, const char *name, struct slice value) {
+    strbuf_format(line, ",\"%s\":", name);
+    strbuf_json(line, value);
+}
+
+static void number_field(struct strbuf *line, const char *name, uint64_t value) {
+    strbuf_format(line, ",\"%s\":%llu", name, (unsigned long long)value);
+}
+
+static void ms_field(struct strbuf *line, const char *name, uint64_t ns) {
+    strbuf_format(line, ",\"%s\":%.3f", name, (double)ns / 1e6);
+}
+
+static void log_route(const struct exchange *exchange, struct strbuf *line) {
+    if (!exchange->route)
+        return;
+    const struct route_config *config = exchange->route->live.config;
+    text_field(line, "route", slice_of(config->name));
+    text_field(line, "variant", slice_of(config->variants[exchange->decision.variant].name));
+    text_field(line, "decided_by", slice_of(decision_reason_name(exchange->decision.reason)));
+    number_field(line, "bucket", exchange->decision.bucket);
+    if (exchange->charged_ns) {
+        text_field(line, "fallback", slice_of(config->variants[exchange->serving].name));
+        number_field(line, "failed_status", exchange->charged_status);
+    }
+    if (exchange->log_endpoint.len)
+        text_field(line, "endpoint", exchange->log_endpoint);
+    if (exchange->retries)
+        number_field(line, "retries", exchange->retries);
+}
+
+static void write_log(const struct exchange *exchange, enum finish finish, unsigned status,
+                      uint64_t duration_ns) {
+    struct log_lane *lane = exchange->worker->log;
+    if (!log_lane_on(lane))
+        return;
+    char when[CLOCK_ISO_BYTES];
+    struct strbuf *line = log_lane_line(lane);
+    clock_iso(clock_wall_ms(), when);
+    strbuf_format(line, "{\"time\":\"%s\"", when);
+    text_field(line, "request_id", exchange->request_id);
+    text_field(line, "client", slice_make(exchange->session->peer, exchange->session->peer_len));
+    text_field(line, "method", exchange->log_method);
+    text_field(line, "host", exchange->log_host);
+    text_field(line, "target", exchange->log_target);
+    number_field(line, "status", status);
+    log_route(exchange, line);
+    number_field(line, "request_bytes", exchange->request.bytes);
+    number_field(line, "response_bytes", exchange->response_bytes);
+    ms_field(line, "duration_ms", duration_ns);
+    if (exchange->first_byte_ns)
+        ms_field(line, "first_byte_ms", exchange->first_byte_ns - exchange->start_ns);
+    if (exchange->blame != ERROR_REASON_NONE)
+        text_field(line, "error", slice_of(error_reason_name(exchange->blame)));
+    if (exchange->reply_reason)
+        text_field(line, "reply", slice_of(exchange->reply_reason));
+    text_field(line, "end", slice_of(finish_name(finish)));
+    text_field(line, "user_agent", exchange->log_agent);
+    strbuf_literal(line, "}\n");
+    log_lane_done(lane);
+}
+
+void record_exchange(struct exchange *exchange, enum finish finish) {
+    uint64_t now = clock_monotonic_ns();
+    uint64_t duration = now - exchange->start_ns;
+    unsigned status = finish == FINISH_CLIENT_GONE || finish == FINISH_STOPPED ? 499 : exchange->status;
+    struct variant_lane *lane = lane_of(exchange);
+    if (finish == FINISH_CLIENT_GONE) // not the variant's fault, whatever had begun to go wrong
+        exchange->blame = exchange->charged_ns ? exchange->blame : ERROR_REASON_NONE;
+    if (!exchange->charged_ns) { // else the decided variant's account was closed when it failed
+        uint64_t first = exchange->first_byte_ns ? exchange->first_byte_ns - exchange->start_ns : 0;
+        count(lane, status == 499 ? CODE_499 : code_class_of(status), exchange->blame, duration, first);
+    }
+    counter_add(&lane->request_bytes, exchange->request.bytes);
+    counter_add(&lane->response_bytes, exchange->response_bytes);
+    write_log(exchange, finish, status, duration);
+}

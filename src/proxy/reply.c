@@ -1,0 +1,87 @@
+// The proxy's own answers: JSON for clients that accept it, else text; always with the request id, never with
+// internals.
+#include "base/log.h"
+#include "exchange.h"
+#include "http/writer.h"
+
+#define RETRY_AFTER_SECONDS "1"
+
+static void write_body(const struct exchange *exchange, const char *reason, const char *text,
+                       struct strbuf *out) {
+    if (!exchange->accepts_json) {
+        strbuf_format(out, "%s (%s)\nrequest id: %.*s\n", text, reason, (int)exchange->request_id.len,
+                      exchange->request_id.at);
+        return;
+    }
+    strbuf_literal(out, "{\"error\":{\"code\":");
+    strbuf_json(out, slice_of(reason));
+    strbuf_literal(out, ",\"message\":");
+    strbuf_json(out, slice_of(text));
+    strbuf_literal(out, ",\"request_id\":");
+    strbuf_json(out, exchange->request_id);
+    strbuf_literal(out, "}}\n");
+}
+
+static void write_head(struct exchange *exchange, unsigned status, const char *reason, size_t body_len,
+                       struct strbuf *out) {
+    write_status_line(out, status, SLICE(""));
+    write_field(out, SLICE("Content-Type"),
+                exchange->accepts_json ? SLICE("application/json") : SLICE("text/plain; charset=utf-8"));
+    strbuf_format(out, "Content-Length: %zu\r\n", body_len);
+    write_field(out, SLICE("X-Request-Id"), exchange->request_id);
+    write_field(out, SLICE("X-Sluice-Error"), slice_of(reason));
+    strbuf_literal(out, "Cache-Control: no-store\r\n");
+    if (status == 503)
+        strbuf_literal(out, "Retry-After: " RETRY_AFTER_SECONDS "\r\n");
+    if (status == 405)
+        strbuf_literal(out, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
+    if (exchange->asked_to_close)
+        strbuf_literal(out, "Connection: close\r\n");
+    strbuf_literal(out, "\r\n");
+}
+
+static void make_id(struct exchange *exchange) {
+    char *id = arena_alloc(&exchange->arena, 32);
+    hex_digits(id, random_next(&exchange->worker->random));
+    hex_digits(id + 16, random_next(&exchange->worker->random));
+    exchange->request_id = slice_make(id, 32);
+}
+
+void reply_send(struct exchange *exchange, unsigned status, const char *reason, const char *text) {
+    struct session *session = exchange->session;
+    struct strbuf *head = &exchange->worker->scratch, body = {0};
+    attempt_release(exchange, false);
+    deadline_clear(&exchange->deadline);
+    deadline_clear(&exchange->body_deadline);
+    deadline_clear(&exchange->total);
+    exchange_move(exchange, EXCHANGE_REPLY);
+    exchange->status = status;
+    exchange->reply_reason = reason;
+    if (!exchange->request_id.len)
+        make_id(exchange);
+    if (!exchange->request.complete || exchange->worker->draining)
+        exchange->asked_to_close = true;
+    write_body(exchange, reason, text, &body);
+    strbuf_clear(head);
+    write_head(exchange, status, reason, body.len, head);
+    struct segment segments[2] = {segment_copied(strbuf_as_slice(head)),
+                                  {body.at, exchange->to_head ? 0 : body.len, SEGMENT_HEAP, body.at}};
+    switch (outbox_send(&session->outbox, &session->stream, segments, 2)) {
+    case STREAM_DONE:
+        exchange_finish(exchange, FINISH_REPLIED);
+        break;
+    case STREAM_FAILED:
+        exchange_finish(exchange, FINISH_CLIENT_GONE);
+        break;
+    default: // goes on when the client reads; a client that never does is cut off
+        exchange_wait_for_client(exchange);
+        break;
+    }
+}
+
+void reply_reject(struct exchange *exchange, enum reject reject) {
+    counter_add(&exchange->worker->refused[reject], 1);
+    log_debug("request refused", "reason=%s client=%.*s", reject_name(reject),
+              (int)exchange->session->peer_len, exchange->session->peer);
+    reply_send(exchange, reject_status(reject), reject_name(reject), reject_text(reject));
+}

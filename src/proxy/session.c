@@ -1,0 +1,248 @@
+#include "session.h"
+#include "base/clock.h"
+#include "exchange.h"
+#include <errno.h>
+
+// How long and how much a closing connection is read on, so that the client sees the answer and not a reset
+// (RFC 9112 9.6).
+#define LINGER_MS    5000
+#define LINGER_BYTES (4u << 20)
+// While draining, a connection without a request stays open this long: a request that is already on its way
+// is answered, with Connection: close.
+#define DRAIN_IDLE_MS 1000
+
+static void happened(int fd, short what, void *context);
+
+static const struct timeouts_config *timeouts(const struct session *session) {
+    return &session->worker->hold->plan->config->timeouts;
+}
+
+static void idle_expired(struct deadline *deadline) {
+    struct session *session = list_entry(deadline, struct session, deadline);
+    struct worker *worker = session->worker;
+    worker_enter(worker);
+    session_close(session);
+    worker_leave(worker);
+}
+
+// A head that does not come to its end: told so when it has begun.
+static void head_expired(struct deadline *deadline) {
+    struct session *session = list_entry(deadline, struct session, deadline);
+    struct worker *worker = session->worker;
+    worker_enter(worker);
+    exchange_refuse_late_head(session);
+    worker_leave(worker);
+}
+
+static void wait_for_head(struct session *session, bool begun) {
+    struct worker *worker = session->worker;
+    session->state = begun ? SESSION_HEAD : SESSION_WAITING;
+    int64_t wait = begun ? timeouts(session)->client_header : timeouts(session)->client_idle;
+    if (!begun && worker->draining && (wait < 0 || wait > DRAIN_IDLE_MS))
+        wait = DRAIN_IDLE_MS;
+    deadline_set(&worker->deadlines, &session->deadline, wait, worker->now_ns,
+                 begun ? head_expired : idle_expired);
+}
+
+void session_drain(struct session *session) {
+    if (session->state == SESSION_WAITING)
+        wait_for_head(session, false);
+}
+
+void session_open(struct worker *worker, int fd, const struct address *peer) {
+    struct session *session = mem_zero(1, sizeof *session);
+    char text[ADDRESS_TEXT];
+    size_t len = address_host(peer, text);
+    session->peer_len = (uint8_t)(len < sizeof session->peer ? len : sizeof session->peer - 1);
+    memcpy(session->peer, text, session->peer_len);
+    session->worker = worker;
+    list_push(&worker->sessions, &session->link);
+    counter_add(&worker->connections, 1);
+    if (!stream_open(&session->stream, worker->base, fd, happened, session)) {
+        session_close(session);
+        return;
+    }
+    wait_for_head(session, false);
+}
+
+void session_close(struct session *session) {
+    if (session->state == SESSION_CLOSED)
+        return;
+    must(!session->exchange);
+    struct worker *worker = session->worker;
+    session->state = SESSION_CLOSED;
+    deadline_clear(&session->deadline);
+    stream_close(&session->stream);
+    outbox_clear(&session->outbox);
+    buffer_give(session->in);
+    session->in = NULL;
+    list_remove(&session->link);
+    list_push(&worker->dead_sessions, &session->link);
+    counter_add(&worker->connections, (uint64_t)-1);
+    if (worker->draining)
+        worker_maybe_drained(worker);
+}
+
+enum stream_result session_read(struct session *session) {
+    struct buffer *buffer = session->in;
+    if (!buffer)
+        buffer = session->in = buffer_take(&session->worker->buffers);
+    size_t got;
+    enum stream_result result =
+        stream_read(&session->stream, buffer->bytes + buffer->end, buffer_space(buffer), &got);
+    buffer->end += (uint32_t)got;
+    if (result == STREAM_ENDED)
+        session->ended = true;
+    if (buffer_len(buffer) == 0) {
+        buffer_give(buffer);
+        session->in = NULL;
+    }
+    return result;
+}
+
+static void linger(struct session *session) {
+    char thrown[16384];
+    size_t got;
+    enum stream_result result = STREAM_DONE;
+    buffer_give(session->in);
+    session->in = NULL;
+    while (session->stream.readable && result == STREAM_DONE && session->lingered < LINGER_BYTES) {
+        result = stream_read(&session->stream, thrown, sizeof thrown, &got);
+        session->lingered += got;
+    }
+    if (session->ended || result == STREAM_ENDED || result == STREAM_FAILED ||
+        session->lingered >= LINGER_BYTES)
+        session_close(session);
+}
+
+void session_after_exchange(struct session *session, enum session_after after) {
+    if (session->state == SESSION_CLOSED)
+        return;
+    session->exchange = NULL;
+    if (after == SESSION_THEN_CLOSE || (session->ended && !session->in)) {
+        session->state = SESSION_WAITING;
+        session_close(session);
+        return;
+    }
+    if (after == SESSION_THEN_LINGER) {
+        session->state = SESSION_LINGER;
+        shutdown(session->stream.fd, SHUT_WR);
+        deadline_set(&session->worker->deadlines, &session->deadline, LINGER_MS, session->worker->now_ns,
+                     idle_expired);
+        linger(session);
+        return;
+    }
+    wait_for_head(session, session->in != NULL);
+    if (!session->advancing && (session->in || session->stream.readable))
+        session_advance(session);
+}
+
+// Keeps the unread bytes at the front of the buffer, so that a head can grow to its limit.
+static void compact(struct buffer *buffer) {
+    if (buffer->start == BUFFER_HEADROOM)
+        return;
+    size_t len = buffer_len(buffer);
+    memmove(buffer->bytes + BUFFER_HEADROOM, buffer_at(buffer), len);
+    buffer->start = BUFFER_HEADROOM;
+    buffer->end = BUFFER_HEADROOM + (uint32_t)len;
+}
+
+// One head from the buffer. False: more bytes are needed.
+static bool take_head(struct session *session) {
+    struct worker *worker = session->worker;
+    struct buffer *buffer = session->in;
+    const struct limits_config *configured = &worker->hold->plan->config->limits;
+    struct head_limits limits = {.target_bytes = 8192, .head_bytes = (size_t)configured->header_bytes};
+    enum reject reject = REJECT_NONE;
+    const char *at = buffer_at(buffer);
+    switch (head_read_request(slice_make(at, buffer_len(buffer)), &limits, &worker->request_head, &reject)) {
+    case HEAD_PARTIAL:
+        if (session->state == SESSION_WAITING)
+            wait_for_head(session, true);
+        if (buffer_space(buffer) == 0)
+            compact(buffer);
+        return false;
+    case HEAD_REJECTED:
+        exchange_refuse_head(session, reject);
+        return true;
+    case HEAD_COMPLETE:
+        buffer->start += (uint32_t)worker->request_head.bytes;
+        exchange_start(session, at);
+        return true;
+    }
+    return false;
+}
+
+static void read_head(struct session *session) {
+    enum stream_result result = session_read(session);
+    // An end in the middle of a head leaves nothing to answer.
+    if (result == STREAM_FAILED || result == STREAM_ENDED)
+        session_close(session);
+}
+
+// The client's side while an exchange does not read the body: only a reset is of interest.
+static void watch_client(struct session *session) {
+    int code = 0;
+    socklen_t len = sizeof code;
+    if (getsockopt(session->stream.fd, SOL_SOCKET, SO_ERROR, &code, &len) == 0 && code != 0)
+        exchange_client_gone(session->exchange);
+}
+
+void session_advance(struct session *session) {
+    session->advancing = true;
+    bool progress = true;
+    while (progress && session->state != SESSION_CLOSED) {
+        switch (session->state) {
+        case SESSION_WAITING:
+        case SESSION_HEAD:
+            progress = session->in && take_head(session);
+            if (!progress && session->state != SESSION_CLOSED && session->stream.readable) {
+                read_head(session);
+                progress = session->state != SESSION_CLOSED && session->in;
+            }
+            break;
+        case SESSION_EXCHANGE:
+            exchange_client_readable(session->exchange);
+            // An own answer may have ended the exchange: then the next head is looked at.
+            progress = session->state == SESSION_WAITING || session->state == SESSION_HEAD;
+            break;
+        case SESSION_LINGER:
+            linger(session);
+            progress = false;
+            break;
+        case SESSION_CLOSED:
+            progress = false;
+            break;
+        }
+    }
+    session->advancing = false;
+}
+
+static void flush(struct session *session) {
+    switch (outbox_flush(&session->outbox, &session->stream)) {
+    case STREAM_DONE:
+        exchange_client_writable(session->exchange);
+        break;
+    case STREAM_FAILED:
+        exchange_client_gone(session->exchange);
+        break;
+    default:
+        break;
+    }
+}
+
+static void happened(int fd, short what, void *context) {
+    (void)fd;
+    struct session *session = context;
+    struct worker *worker = session->worker;
+    worker_enter(worker);
+    stream_noted(&session->stream, what);
+    if ((what & EV_WRITE) && session->exchange && !outbox_empty(&session->outbox))
+        flush(session);
+    if (session->state != SESSION_CLOSED && (what & (EV_READ | EV_CLOSED))) {
+        session_advance(session);
+        if (session->state == SESSION_EXCHANGE && session->stream.readable)
+            watch_client(session);
+    }
+    worker_leave(worker);
+}

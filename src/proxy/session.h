@@ -1,0 +1,40 @@
+// session: one client connection and its codec. Carries one exchange at a time; what the client sends ahead
+// stays in the buffer, bounded by its size. Owner: its worker.
+#pragma once
+#include "worker.h"
+
+enum session_state {
+    SESSION_WAITING,  // between requests; nothing read yet
+    SESSION_HEAD,     // a request head is arriving
+    SESSION_EXCHANGE, // session->exchange is at work
+    SESSION_LINGER, // answered and shut down for writing; reading to the end, so that the answer is not reset
+    SESSION_CLOSED,
+};
+
+struct session {
+    struct stream stream;
+    enum session_state state;
+    bool ended;     // the client has sent its last byte (it may still read)
+    bool advancing; // session_advance is on the stack: it goes on by itself
+    uint8_t peer_len;
+    struct worker *worker;
+    struct link link; // in worker->sessions, or among the dead
+    struct deadline deadline;
+    struct outbox outbox;
+    struct buffer *in; // bytes read and not yet consumed; NULL when there are none
+    struct exchange *exchange;
+    size_t lingered; // bytes thrown away while lingering
+    char peer[46];   // the client's address as text
+};
+
+void session_open(struct worker *worker, int fd, const struct address *peer);
+// Reads into session->in (taken when NULL; kept only when it holds bytes).
+enum stream_result session_read(struct session *session);
+// Goes on with what is buffered or readable: heads while waiting, the body while an exchange wants it.
+void session_advance(struct session *session);
+// The exchange has ended and its response is written: next request, linger or close.
+enum session_after { SESSION_KEEP, SESSION_THEN_LINGER, SESSION_THEN_CLOSE };
+void session_after_exchange(struct session *session, enum session_after after);
+// The worker drains: a session between requests stays only a moment longer.
+void session_drain(struct session *session);
+void session_close(struct session *session); // idempotent; an exchange must have been finished before

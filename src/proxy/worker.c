@@ -1,0 +1,290 @@
+#include "worker.h"
+#include "access_log.h"
+#include "base/clock.h"
+#include "crew.h"
+#include "exchange.h"
+#include "listener.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#define BUFFER_ROOM 65536
+
+const char *refusal_name(enum refusal refusal) {
+    static const char *const names[] = {
+        [REFUSED_NO_ROUTE] = "no_route",
+        [REFUSED_BODY_TOO_LARGE] = "body_too_large",
+        [REFUSED_HEADER_TIMEOUT] = "header_timeout",
+        [REFUSED_BODY_TIMEOUT] = "body_timeout",
+        [REFUSED_CONNECTIONS] = "connections",
+    };
+    return refusal < (enum refusal)REJECT_COUNT ? reject_name((enum reject)refusal) : names[refusal];
+}
+
+// ---- events
+// ----------------------------------------------------------------------------------------------------------------
+
+void worker_enter(struct worker *worker) {
+    worker->now_ns = clock_monotonic_ns();
+}
+
+void worker_leave(struct worker *worker) {
+    if (!list_empty(&worker->connector.dead))
+        connector_bury(&worker->connector);
+    struct link *at;
+    while ((at = list_pop(&worker->dead_sessions)))
+        mem_free(list_entry(at, struct session, link));
+}
+
+static void connector_enter(struct connector *connector) {
+    worker_enter(list_entry(connector, struct worker, connector));
+}
+static void connector_leave(struct connector *connector) {
+    worker_leave(list_entry(connector, struct worker, connector));
+}
+
+// ---- plans
+// -----------------------------------------------------------------------------------------------------------------
+
+struct plan_hold *worker_hold(struct worker *worker) {
+    worker->hold->users++;
+    return worker->hold;
+}
+
+void worker_release(struct worker *worker, struct plan_hold *hold) {
+    (void)worker;
+    if (--hold->users > 0)
+        return;
+    plan_unref(hold->plan);
+    mem_free(hold);
+}
+
+static void adopt(struct worker *worker, struct plan_message *message) {
+    struct plan_hold *old = worker->hold, *hold = mem_alloc(sizeof *hold);
+    *hold = (struct plan_hold){.plan = message->plan, .users = 1};
+    worker->hold = hold;
+    if (old)
+        worker_release(worker, old);
+    for (unsigned i = 0; i < message->open_count; i++) {
+        if (worker->draining)
+            listener_discard(message->open[i].fd);
+        else
+            listener_open(worker, message->open[i].id, message->open[i].fd);
+    }
+    for (unsigned i = 0; i < message->close_count; i++)
+        listener_close_id(worker, message->close[i]);
+    connector_drop_idle(&worker->connector, false);
+    crew_adopted(worker->plane, worker->index, hold->plan->number);
+    mem_free(message->open);
+    mem_free(message->close);
+}
+
+// ---- queues
+// ----------------------------------------------------------------------------------------------------------------
+
+static void serve_waiters(struct worker *worker, struct pool *pool) {
+    struct waiter *waiter, *last = NULL;
+    while ((waiter = pool_waiter(pool, worker->index)) && waiter != last) {
+        last = waiter; // still the oldest after its turn: there is no room
+        exchange_room(list_entry(waiter, struct exchange, waiter));
+    }
+}
+
+void worker_room(struct worker *worker, struct pool *pool) {
+    if (pool_waiter(pool, worker->index)) {
+        serve_waiters(worker, pool);
+        return;
+    }
+    int lane = pool_lane_to_wake(pool, worker->index);
+    if (lane < 0)
+        return;
+    struct wake_message *message = mem_zero(1, sizeof *message);
+    message->message.kind = WORKER_WAKE;
+    message->pool = pool_ref(pool);
+    crew_post(worker->plane, (unsigned)lane, &message->message);
+}
+
+// ---- draining and stopping
+// ---------------------------------------------------------------------------------------------------
+
+void worker_maybe_drained(struct worker *worker) {
+    if (worker->draining && list_empty(&worker->sessions))
+        crew_drained(worker->plane, worker->index);
+}
+
+static void drain(struct worker *worker) {
+    if (worker->draining)
+        return;
+    worker->draining = true;
+    listener_close_all(worker);
+    struct link *next;
+    for (struct link *at = worker->sessions.next; at != &worker->sessions; at = next) {
+        next = at->next;
+        session_drain(list_entry(at, struct session, link));
+    }
+    worker_maybe_drained(worker);
+}
+
+static void stop(struct worker *worker) {
+    worker->draining = true;
+    listener_close_all(worker);
+    while (!list_empty(&worker->sessions)) {
+        struct session *session = list_entry(worker->sessions.next, struct session, link);
+        if (session->exchange)
+            exchange_finish(session->exchange, FINISH_STOPPED);
+        session_close(session);
+    }
+    connector_drop_idle(&worker->connector, true);
+    event_base_loopbreak(worker->base);
+}
+
+// ---- mail
+// --------------------------------------------------------------------------------------------------------------------
+
+static void deliver(struct worker *worker, struct message *message) {
+    switch ((enum worker_message_kind)message->kind) {
+    case WORKER_PLAN:
+        adopt(worker, (struct plan_message *)message);
+        break;
+    case WORKER_WAKE: {
+        struct wake_message *wake = (struct wake_message *)message;
+        serve_waiters(worker, wake->pool);
+        pool_unref(wake->pool);
+        break;
+    }
+    case WORKER_DRAIN:
+        drain(worker);
+        break;
+    case WORKER_STOP:
+        stop(worker);
+        break;
+    }
+    mem_free(message);
+}
+
+static void mail(int fd, short what, void *context) {
+    (void)fd;
+    (void)what;
+    struct worker *worker = context;
+    worker_enter(worker);
+    struct message *message = mailbox_take(&worker->mailbox);
+    while (message) {
+        struct message *next = message->next;
+        deliver(worker, message);
+        message = next;
+    }
+    worker_leave(worker);
+}
+
+void worker_report_failing(struct worker *worker, struct endpoint *endpoint) {
+    crew_failing(worker->plane, endpoint);
+}
+
+// ---- life
+// ----------------------------------------------------------------------------------------------------------------------
+
+static struct event_base *base_new(void) {
+    struct event_config *config = event_config_new();
+    must(config);
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+struct worker *worker_new(struct data_plane *plane, unsigned index, struct access_log *log,
+                          struct error *error) {
+    struct worker *worker = mem_zero_aligned(64, sizeof *worker);
+    worker->index = index;
+    worker->plane = plane;
+    if (!mailbox_open(&worker->mailbox, error)) {
+        mem_free(worker);
+        return NULL;
+    }
+    worker->base = base_new();
+    must(worker->base);
+    deadlines_init(&worker->deadlines, worker->base);
+    buffer_pool_init(&worker->buffers, BUFFER_ROOM);
+    random_seed(&worker->random);
+    list_init(&worker->listeners);
+    list_init(&worker->sessions);
+    list_init(&worker->dead_sessions);
+    worker->connector = (struct connector){
+        .lane = index,
+        .base = worker->base,
+        .deadlines = &worker->deadlines,
+        .now_ns = &worker->now_ns,
+        .happened = exchange_connection_event,
+        .enter = connector_enter,
+        .leave = connector_leave,
+    };
+    connector_init(&worker->connector);
+    worker->log = log_lane_new(log, worker->base);
+    listener_init(worker);
+    event_assign(&worker->mail_event, worker->base, worker->mailbox.wake_fd, EV_READ | EV_PERSIST, mail,
+                 worker);
+    must(event_add(&worker->mail_event, NULL) == 0);
+    return worker;
+}
+
+static void *run(void *context) {
+    struct worker *worker = context;
+    char name[16] = "worker-";
+    name[7] = (char)('0' + worker->index / 10 % 10);
+    name[8] = (char)('0' + worker->index % 10);
+    prctl(PR_SET_NAME, name);
+    event_base_dispatch(worker->base);
+    return NULL;
+}
+
+bool worker_start(struct worker *worker, struct error *error) {
+    int code = pthread_create(&worker->thread, NULL, run, worker);
+    return code == 0 || error_set(error, "cannot start a worker thread: %s", strerror(code));
+}
+
+static void throw_mail_away(struct worker *worker) {
+    struct message *message = mailbox_take(&worker->mailbox);
+    while (message) {
+        struct message *next = message->next;
+        if (message->kind == WORKER_WAKE)
+            pool_unref(((struct wake_message *)message)->pool);
+        if (message->kind == WORKER_PLAN) {
+            struct plan_message *plan = (struct plan_message *)message;
+            for (unsigned i = 0; i < plan->open_count; i++)
+                listener_discard(plan->open[i].fd);
+            plan_unref(plan->plan);
+            mem_free(plan->open);
+            mem_free(plan->close);
+        }
+        mem_free(message);
+        message = next;
+    }
+}
+
+// The thread has ended, or was never started: everything of it is this thread's now.
+void worker_free(struct worker *worker) {
+    connector_drop_idle(&worker->connector, true);
+    worker_leave(worker);
+    throw_mail_away(worker);
+    listener_finish(worker);
+    while (worker->free_exchanges) {
+        struct exchange *exchange = worker->free_exchanges;
+        worker->free_exchanges = exchange->next_free;
+        exchange_free(exchange);
+    }
+    if (worker->hold)
+        worker_release(worker, worker->hold);
+    log_lane_free(worker->log);
+    deadlines_free(&worker->deadlines);
+    buffer_pool_free(&worker->buffers);
+    strbuf_free(&worker->scratch);
+    event_del(&worker->mail_event);
+    event_base_free(worker->base);
+    mailbox_close(&worker->mailbox);
+    mem_free(worker);
+}
+
+void worker_join(struct worker *worker) {
+    pthread_join(worker->thread, NULL);
+}

@@ -1,0 +1,100 @@
+// worker: one thread with its own event base, listeners, client sessions, upstream connections and metric
+// lanes. Everything in it belongs to its thread; the mailbox is the only door.
+#pragma once
+#include "base/strbuf.h"
+#include "io/deadline.h"
+#include "io/mailbox.h"
+#include "proxy/data_plane.h"
+#include "upstream/connection.h"
+#include <pthread.h>
+
+// A plan and how many exchanges of this worker still use it. Counting per worker keeps the plan's own count,
+// which all workers share, off the request path.
+struct plan_hold {
+    struct plan *plan;
+    unsigned users; // exchanges, plus one while it is the worker's current plan
+};
+
+struct listener { // of one worker
+    struct link link;
+    struct worker *worker;
+    struct event event;
+    int fd;
+    unsigned id; // the data plane's name for it
+};
+
+// Requests refused before a route was chosen: reasons of http/reject.h first, then these.
+enum refusal {
+    REFUSED_NO_ROUTE = REJECT_COUNT,
+    REFUSED_BODY_TOO_LARGE,
+    REFUSED_HEADER_TIMEOUT,
+    REFUSED_BODY_TIMEOUT,
+    REFUSED_CONNECTIONS,
+    REFUSALS
+};
+const char *refusal_name(enum refusal refusal);
+
+struct worker {
+    unsigned index;
+    struct data_plane *plane;
+    pthread_t thread;
+    struct event_base *base;
+    struct mailbox mailbox;
+    struct event mail_event;
+    struct event accept_pause; // timer: descriptors ran out, accepting pauses
+    struct deadlines deadlines;
+    struct buffer_pool buffers;
+    struct connector connector;
+    struct random_state random;
+    struct plan_hold *hold; // current; NULL before the first plan
+    struct link listeners, sessions, dead_sessions;
+    struct exchange *free_exchanges; // reused with their arenas
+    unsigned free_exchange_count;
+    struct head request_head, response_head; // scratch: valid during one event
+    struct strbuf scratch;                   // heads and replies being written
+    uint64_t now_ns;                         // at the start of the current event
+    struct log_lane *log;
+    bool draining;
+    // read by other threads
+    _Alignas(64) uint64_t connections; // open client connections (a gauge with one writer)
+    uint64_t refused[REFUSALS];
+};
+
+// What control sends; every message is freed by the worker.
+enum worker_message_kind { WORKER_PLAN, WORKER_WAKE, WORKER_DRAIN, WORKER_STOP };
+struct plan_message {
+    struct message message;
+    struct plan *plan; // with a reference that moves in
+    unsigned open_count, close_count;
+    struct {
+        unsigned id;
+        int fd;
+    } * open;
+    unsigned *close;
+};
+struct wake_message {
+    struct message message;
+    struct pool *pool; // with a reference
+};
+
+struct access_log;
+struct worker *worker_new(struct data_plane *plane, unsigned index, struct access_log *log,
+                          struct error *error);
+bool worker_start(struct worker *worker, struct error *error);
+void worker_join(struct worker *worker); // after WORKER_STOP was posted
+void worker_free(struct worker *worker); // the thread has ended, or was never started
+
+// Around every event of the worker's thread: looks at the clock; frees what was closed meanwhile.
+void worker_enter(struct worker *worker);
+void worker_leave(struct worker *worker);
+
+struct plan_hold *worker_hold(struct worker *worker); // the current plan, with one more user
+void worker_release(struct worker *worker, struct plan_hold *hold);
+
+// A request has left `endpoint`'s pool: its oldest waiter, here or on another worker, may go on.
+void worker_room(struct worker *worker, struct pool *pool);
+// `endpoint` has failed too often in a row: control decides what follows.
+void worker_report_failing(struct worker *worker, struct endpoint *endpoint);
+// The last session of a draining worker may have ended.
+void worker_maybe_drained(struct worker *worker);
+void worker_pause_accepting(struct worker *worker);
