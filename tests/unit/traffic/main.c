@@ -1,0 +1,12 @@
+int test_decide(void);
+int test_edit(void);
+int test_hash(void);
+int test_match(void);
+int test_pointer(void);
+int test_split(void);
+int test_sticky(void);
+
+int main(void) {
+    int failed = test_hash() + test_split() + test_pointer() + test_match();
+    return failed + test_sticky() + test_decide() + test_edit() ? 1 : 0;
+}
