@@ -297,9 +297,10 @@ static void a_thousand_routes(void **state) {
     struct matcher *matcher = matcher_new(&config);
     for (int i = 0; i < MANY; i++) {
         char lines[128];
-        snprintf(lines, sizeof lines, "GET /p%d/x HTTP/1.1\nHost: %s", i, i % 10 ? hosts[i] : hosts[i] + 1);
+        snprintf(lines, sizeof lines, "GET /p%d/x HTTP/1.1\nHost: %.31s", i,
+                 i % 10 ? hosts[i] : hosts[i] + 1);
         if (i % 10 == 0)
-            snprintf(lines, sizeof lines, "GET /p%d/x HTTP/1.1\nHost: any%s", i, hosts[i] + 1);
+            snprintf(lines, sizeof lines, "GET /p%d/x HTTP/1.1\nHost: any%.31s", i, hosts[i] + 1);
         struct request request;
         request_open(&request, lines, NULL);
         bool needs;
