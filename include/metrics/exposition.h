@@ -1,5 +1,5 @@
-// exposition: Prometheus text format 0.0.4. Pure. Families are declared once in one table (name, type, help) that the
-// documentation is generated from too; a family's samples are written together.
+// exposition: Prometheus text format 0.0.4. Pure. Families are declared once in one table (name, type, help)
+// that the documentation is generated from too; a family's samples are written together.
 #pragma once
 #include "base/strbuf.h"
 #include "metrics/registry.h"

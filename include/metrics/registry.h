@@ -1,5 +1,5 @@
-// registry: every series by name. Owner and only caller: the control thread. Workers only write into lanes that a
-// plan gives them.
+// registry: every series by name. Owner and only caller: the control thread. Workers only write into lanes
+// that a plan gives them.
 #pragma once
 #include "metrics/variant.h"
 
@@ -10,5 +10,5 @@ void registry_free(struct registry *registry); // when nothing refers to a serie
 struct variant_series *registry_variant(struct registry *registry, const char *route, const char *variant);
 void registry_sweep(struct registry *registry); // frees what no plan refers to any more
 // Calls visit for every series in order of route and variant.
-void registry_each(struct registry *registry, void (*visit)(const struct variant_series *series, void *context),
-                   void *context);
+void registry_each(struct registry *registry,
+                   void (*visit)(const struct variant_series *series, void *context), void *context);

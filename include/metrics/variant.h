@@ -1,6 +1,6 @@
-// variant: what is counted about one variant of one route. One lane per worker (its single writer), cumulative,
-// never reset; the control thread sums the lanes. A series lives as long as a plan refers to it, so that counters
-// survive every reload that keeps the route's and the variant's names.
+// variant: what is counted about one variant of one route. One lane per worker (its single writer),
+// cumulative, never reset; the control thread sums the lanes. A series lives as long as a plan refers to it,
+// so that counters survive every reload that keeps the route's and the variant's names.
 #pragma once
 #include "base/counter.h"
 #include "base/histogram.h"
@@ -12,17 +12,18 @@ enum code_class { CODE_2XX, CODE_3XX, CODE_4XX, CODE_5XX, CODE_499, CODE_CLASSES
 const char *code_class_name(enum code_class class);
 enum code_class code_class_of(unsigned status); // 1xx counts as 2xx (a completed switch of protocols)
 
-// Why a request was an error of its variant: sluice_request_errors_total{reason}. ERROR_REASON_NONE is not counted.
+// Why a request was an error of its variant: sluice_request_errors_total{reason}. ERROR_REASON_NONE is not
+// counted.
 enum error_reason {
     ERROR_REASON_NONE,
-    ERROR_REASON_CONNECT,       // refused or unreachable
+    ERROR_REASON_CONNECT, // refused or unreachable
     ERROR_REASON_CONNECT_TIMEOUT,
-    ERROR_REASON_TIMEOUT,       // first byte, idle stream or total
-    ERROR_REASON_RESET,         // closed or reset before a whole response head
+    ERROR_REASON_TIMEOUT, // first byte, idle stream or total
+    ERROR_REASON_RESET,   // closed or reset before a whole response head
     ERROR_REASON_5XX,
-    ERROR_REASON_CUT_SHORT,     // closed or reset inside the body
-    ERROR_REASON_BAD_RESPONSE,  // refused by framing
-    ERROR_REASON_OVERLOADED,    // no endpoint, queue full or queue time-out: of the proxy, not of the variant
+    ERROR_REASON_CUT_SHORT,    // closed or reset inside the body
+    ERROR_REASON_BAD_RESPONSE, // refused by framing
+    ERROR_REASON_OVERLOADED,   // no endpoint, queue full or queue time-out: of the proxy, not of the variant
     ERROR_REASONS
 };
 const char *error_reason_name(enum error_reason reason);
@@ -42,8 +43,8 @@ const char *retry_reason_name(enum retry_reason reason);
 extern const double latency_bounds[LATENCY_BOUNDS];
 
 struct latency {
-    struct histogram fine;                  // percentiles and evidence
-    uint64_t coarse[LATENCY_BOUNDS + 1];    // per bound, not cumulative over bounds
+    struct histogram fine;               // percentiles and evidence
+    uint64_t coarse[LATENCY_BOUNDS + 1]; // per bound, not cumulative over bounds
     uint64_t sum_us;
 };
 void latency_add(struct latency *latency, uint64_t us);

@@ -1,4 +1,5 @@
-// decide: request + live weights -> route, unit, bucket, variant. Pure; any thread. What `sluice assign` explains.
+// decide: request + live weights -> route, unit, bucket, variant. Pure; any thread. What `sluice assign`
+// explains.
 #pragma once
 #include "traffic/match.h"
 #include "traffic/split.h"
@@ -27,7 +28,7 @@ struct decision {
     struct unit unit;
     bool set_cookie;           // the response must carry Set-Cookie with cookie_value
     struct slice cookie_value; // in the view's arena
-    bool override_denied;      // an override header was there, with a wrong token or an unknown variant: ignored
+    bool override_denied; // an override header was there, with a wrong token or an unknown variant: ignored
 };
 
 // `random`: 128 random bits, used to issue a unit or to split at random.

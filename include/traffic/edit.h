@@ -1,8 +1,8 @@
 // edit: what a variant changes in the head that goes upstream. Pure.
 #pragma once
+#include "base/strbuf.h"
 #include "config/config.h"
 #include "http/head.h"
-#include "base/strbuf.h"
 
 // Marks (drop) the fields that the variant sets or removes; NULL edit: nothing.
 void edit_mark(const struct request_edit_config *edit, struct head *head);

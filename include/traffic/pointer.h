@@ -4,11 +4,11 @@
 #include "base/slice.h"
 #include <stdbool.h>
 
-struct document; // a parsed JSON text (jansson)
+struct document;                                    // a parsed JSON text (jansson)
 struct document *document_parse(struct slice text); // NULL when it is not JSON, or nested too deeply
 void document_free(struct document *document);
-// The value as text: a string's characters, a number's digits, otherwise the compact JSON; at == NULL when the pointer leads
-// nowhere. Integers up to 64 bits stand as written, other numbers in their shortest form.
+// The value as text: a string's characters, a number's digits, otherwise the compact JSON; at == NULL when
+// the pointer leads nowhere. Integers up to 64 bits stand as written, other numbers in their shortest form.
 struct slice document_text(const struct document *document, const char *pointer, struct arena *arena);
 // The same for strings and numbers only; at == NULL for everything else.
 struct slice document_scalar(const struct document *document, const char *pointer, struct arena *arena);

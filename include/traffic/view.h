@@ -7,9 +7,9 @@
 struct request_view {
     const struct head *head;
     struct uri uri;
-    struct slice host;        // lower case not guaranteed; without port
-    struct slice path;        // normalised, without the query
-    struct slice client_ip;   // text, without port
-    struct slice body;        // the whole body when it was collected, else at == NULL
-    struct arena *arena;      // for what has to be decoded
+    struct slice host;      // lower case not guaranteed; without port
+    struct slice path;      // normalised, without the query
+    struct slice client_ip; // text, without port
+    struct slice body;      // the whole body when it was collected, else at == NULL
+    struct arena *arena;    // for what has to be decoded
 };
