@@ -1,0 +1,114 @@
+"""Fixtures: a directory, daemons, upstreams and a time limit for every test."""
+import os
+import signal
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+# pylint: disable=wrong-import-position
+from harness import scale  # noqa: E402
+from harness.process import Child  # noqa: E402
+from harness.sluice import Sluice  # noqa: E402
+from harness.upstream import Upstream  # noqa: E402
+
+LIMIT = 60        # seconds a test may take
+HEAVY_LIMIT = 240
+
+
+class TestTooLong(Exception):
+    __test__ = False
+
+
+@pytest.fixture(autouse=True)
+def time_limit(request):
+    """No test hangs: SIGALRM raises in the main thread."""
+    seconds = int(scale.patience(HEAVY_LIMIT if request.node.get_closest_marker("heavy") else LIMIT))
+
+    def ring(_number, _frame):
+        raise TestTooLong(f"longer than {seconds} s")
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def start_sluice(tmp_path, time_limit):  # pylint: disable=redefined-outer-name,unused-argument
+    """start_sluice(config, …) -> Sluice. Every daemon ends with its test: exit code, sanitizer reports and crashes are
+    judged then."""
+    started = []
+
+    def start(config, **settings):
+        daemon = Sluice(tmp_path, config, name=f"sluice{len(started)}", start=False, **settings)
+        started.append(daemon)
+        daemon.start()
+        return daemon
+    yield start
+    errors = []
+    for daemon in started:
+        try:
+            daemon.finish()
+        except AssertionError as error:
+            errors.append(str(error))
+    assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+def upstream():
+    """upstream(name, handler) -> Upstream, stopped with the test. An exception of a handler fails the test."""
+    made = []
+
+    def make(name="up", handler=None, **settings):
+        server = Upstream(name, handler, **settings)
+        made.append(server)
+        return server
+    yield make
+    for server in made:
+        server.stop()
+    unexpected = [e for server in made for e in server.unexpected]
+    assert not unexpected, unexpected
+
+
+@pytest.fixture
+def child(tmp_path):
+    """child(argv, name) -> Child, killed with the test when it still runs."""
+    made = []
+
+    def make(argv, name, **settings):
+        made.append(Child(argv, tmp_path, name, **settings))
+        return made[-1]
+    yield make
+    for process in made:
+        process.kill()
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """nginx(locations) -> Nginx, stopped with the test."""
+    from harness.nginx import BINARY, Nginx  # pylint: disable=import-outside-toplevel
+    if not BINARY:
+        pytest.fail("nginx is not installed (tests/run.sh installs it)")
+    made = []
+
+    def make(locations, name=None):
+        made.append(Nginx(tmp_path, locations, name or f"nginx{len(made)}"))
+        return made[-1]
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def simulate(tmp_path):
+    """simulate(name, *options) -> Model: a `sluice simulate` process, stopped with the test."""
+    from harness.models import Model  # pylint: disable=import-outside-toplevel
+    made = []
+
+    def make(name, *options):
+        made.append(Model(tmp_path, name, *options))
+        return made[-1]
+    yield make
+    for model in made:
+        model.stop()

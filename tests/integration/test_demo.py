@@ -1,0 +1,117 @@
+"""`sluice demo`: everything at once, and nothing left behind."""
+import json
+import os
+import re
+import signal
+import socket
+
+import pytest
+
+from harness.client import ask
+from harness.load import free_port
+from harness.process import Child
+from harness.scale import BINARY, patience
+from harness.sluice import ENVIRONMENT, cli
+from harness.wait import wait_for
+
+
+def group_members(group):
+    """The processes of a process group or session."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as f:
+                    fields = f.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if group in (int(fields[2]), int(fields[3])) and fields[0] != "Z":
+                found.append(int(name))
+    return found
+
+
+@pytest.fixture
+def demo(tmp_path):
+    made = []
+
+    def make(*arguments):
+        process = Child([BINARY, "demo", *arguments], str(tmp_path), f"demo{len(made)}", env=ENVIRONMENT, new_session=True)
+        made.append(process)
+        return process
+    yield make
+    for process in made:
+        if process.running():
+            process.signal(signal.SIGTERM)
+        code = process.wait(20)
+        left = group_members(process.pid)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert not left, f"the demo left processes behind: {left}"
+        assert code in (0, 1), f"exit {code}\n{process.stderr()[-3000:]}"
+        assert not process.reports(), process.reports()
+
+
+def test_demo_serves_shows_its_table_and_ends_by_itself(demo):
+    port = free_port()
+    process = demo("--port", port, "--duration", "5s")
+
+    def serves():
+        assert process.running(), process.stderr()
+        try:
+            return ask(("127.0.0.1", port), "POST", "/v1/chat/completions", [("Content-Type", "application/json")],
+                       json.dumps({"model": "demo", "messages": [{"role": "user", "content": "hi"}]})).status == 200
+        except OSError:
+            return False
+    wait_for(serves, patience(10), "the demo serves")
+    assert process.wait(30) == 0
+    text = process.stdout()
+    assert f"http://127.0.0.1:{port}" in text or f"localhost:{port}" in text
+    for word in ("stable", "canary", "share", "req/s", "error", "p50", "p95"):
+        assert word in text.lower(), word
+    assert re.search(r"canary\D+\d", text)
+    assert not group_members(process.pid)
+
+
+def test_demo_says_that_its_port_is_taken(demo):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = demo("--port", port, "--duration", "5s")
+        assert process.wait(20) == 1
+        assert str(port) in process.stderr() + process.stdout()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_demo_ends_on_a_signal_and_takes_its_servers_along(demo, number):
+    port = free_port()
+    process = demo("--port", port)
+
+    def open_port():
+        assert process.running(), process.stderr()
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", port)) == 0
+    wait_for(open_port, patience(10))
+    process.signal(number)
+    assert process.wait(20) == 0
+    wait_for(lambda: not group_members(process.pid), patience(5), "no process is left")
+
+
+def test_simulated_model_server(simulate):
+    model = simulate("m")
+    whole = model.chat().json()
+    assert whole["choices"][0]["message"]["role"] == "assistant" and whole["usage"]["completion_tokens"] > 0
+    stream = model.chat(stream=True)
+    assert stream.header("Content-Type").startswith("text/event-stream")
+    events = [e.removeprefix("data: ") for e in stream.text.split("\n\n") if e]
+    assert events[-1] == "[DONE]" and json.loads(events[0])["choices"][0]["delta"]
+    assert ask(model.address, target="/v1/models").json()["data"]
+    assert ask(model.address, target="/nothing").status == 404
+    assert ask(model.address, "POST", "/v1/chat/completions", (), "not json").status == 400
+
+
+def test_simulate_can_fail_on_purpose(simulate):
+    model = simulate("sick", "--error-rate", "100")
+    assert model.chat().status >= 500
+
+
+def test_simulate_refuses_nonsense():
+    assert cli("simulate", "--nonsense").returncode == 2
