@@ -92,6 +92,13 @@ static void write_request_framing(struct exchange *exchange, struct strbuf *out)
     }
 }
 
+static bool sets_host(const struct request_edit_config *edit) {
+    for (size_t i = 0; edit && i < edit->set_headers.count; i++)
+        if (slice_equal_fold(slice_of(edit->set_headers.items[i].name), SLICE("Host")))
+            return true;
+    return false;
+}
+
 void forward_request_head(struct exchange *exchange, const struct head *const_head) {
     struct head *head = (struct head *)const_head; // only `drop` is written
     struct strbuf *out = &exchange->head_out;
@@ -103,7 +110,8 @@ void forward_request_head(struct exchange *exchange, const struct head *const_he
     strbuf_clear(out);
     mark_request(exchange, head);
     write_request_line(out, head->method, uri.path);
-    write_field(out, SLICE("Host"), host);
+    if (!sets_host(variant->config->request))
+        write_field(out, SLICE("Host"), host);
     write_trace(exchange, head, out);
     write_kept_fields(out, head);
     write_field(out, SLICE("X-Forwarded-For"),

@@ -1,0 +1,12 @@
+int test_address(void);
+int test_deadline(void);
+int test_listen(void);
+int test_mailbox(void);
+int test_outbox(void);
+int test_stream(void);
+
+int main(void) {
+    int failed =
+        test_address() + test_deadline() + test_listen() + test_mailbox() + test_outbox() + test_stream();
+    return failed != 0;
+}

@@ -1,0 +1,5 @@
+int test_retry(void);
+
+int main(void) {
+    return test_retry() != 0;
+}
