@@ -143,15 +143,13 @@ enum chunk_result chunk_decode(struct chunk_decoder *decoder, char *bytes, size_
                 decoder->state = DATA_CR;
             continue;
         }
-        bool trailer = decoder->state >= TRAILER;
         decoder->state = (uint8_t)take_byte(decoder, bytes[at]);
-        if (decoder->state == BROKEN)
-            *reject = trailer ? REJECT_BAD_TRAILER : REJECT_BAD_CHUNK;
-        else
-            at++;
+        at += decoder->state != BROKEN;
     }
     *data = out;
     *used = at;
+    if (decoder->state == BROKEN)
+        *reject = decoder->trailer_bytes ? REJECT_BAD_TRAILER : REJECT_BAD_CHUNK;
     return decoder->state == DONE ? CHUNK_DONE : decoder->state == BROKEN ? CHUNK_REJECTED : CHUNK_MORE;
 }
 
