@@ -1,0 +1,45 @@
+// options: the command line: which command, with which options and arguments. Every command declares the
+// options it takes; --help is written from the declarations.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 5 };
+
+// Which options a command takes, as bits.
+enum option_set {
+    OPTION_CONFIG = 1, // -c FILE
+    OPTION_CHECK = 2,  // --check
+    OPTION_JSON = 4,   // --json
+    OPTION_CLIENT = 8, // --admin, --token-file
+};
+
+struct invocation;
+struct command {
+    const char *name;
+    const char *arguments; // "ROUTE VARIANT=N …", for the usage line
+    const char *help;
+    unsigned options;                    // enum option_set
+    int least_arguments, most_arguments; // -1: any number
+    int (*run)(const struct invocation *invocation);
+    int (*own)(int argc, char **argv); // a command that reads its options itself; then run is NULL
+};
+struct invocation {
+    const struct command *command;
+    const char *config;     // NULL: not given
+    const char *admin;      // settled: option, environment or default
+    const char *token_file; // NULL: not given
+    bool check, json;
+    char **arguments;
+    int argument_count;
+};
+
+// Reads what follows the command's name (argv[0]). When there is nothing to run, *exit_code says how to end:
+// --help was printed, or a mistake named on stderr.
+bool options_read(const struct command *command, int argc, char **argv, struct invocation *invocation,
+                  int *exit_code);
+void options_help(const struct command *command, FILE *to);
+
+// The command closest to a misspelt name, or NULL when none is close.
+const struct command *options_suggest(const char *name, const struct command *commands, int count);

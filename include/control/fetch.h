@@ -1,0 +1,45 @@
+// fetch: HTTP requests of the control thread (health checks) and of the command line. The only file that
+// knows libcurl. Nothing is taken from the environment (no proxies), redirects are not followed.
+#pragma once
+#include "base/strbuf.h"
+#include "config/config.h"
+#include <event2/event.h>
+#include <stdbool.h>
+
+struct fetch_request {  // borrowed for the call only
+    const char *method; // NULL: GET
+    const char *url;
+    const struct header_list *headers; // may be NULL
+    struct slice body;                 // at == NULL: none
+    const char *user_agent;
+    const char *bearer;     // token, or NULL
+    const char *unix_path;  // connect to this socket, or NULL
+    const char *connect_to; // connect to this "ADDRESS:PORT" whatever the URL names, or NULL
+    int64_t timeout_ms;
+    size_t most_body; // more is cut off
+    bool fresh;       // a connection of its own, closed afterwards: tests that the peer accepts
+};
+struct fetch_answer {
+    long status; // 0: none came
+    struct strbuf body;
+    bool truncated;  // the body was longer than most_body
+    char error[256]; // why no whole answer came; empty when one did
+};
+void fetch_answer_free(struct fetch_answer *answer);
+
+// Once per process, before threads start.
+void fetch_setup(void);
+
+// Asynchronous, on the event base of the control thread. At most `most_active` run at a time, the others wait
+// (their time-out begins when they start).
+struct fetcher;
+struct fetcher *fetcher_new(struct event_base *base, unsigned most_active);
+void fetcher_free(struct fetcher *fetcher); // cancels what is under way
+struct fetch;
+// `done` is called once, later, never from inside this call; the answer is the fetcher's.
+struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
+                          void (*done)(const struct fetch_answer *answer, void *context), void *context);
+void fetch_cancel(struct fetch *fetch); // done is not called any more
+
+// Waits for the answer. False when none came: answer->error says why. Any thread.
+bool fetch_wait(const struct fetch_request *request, struct fetch_answer *answer);

@@ -1,0 +1,111 @@
+// The command line's commands and which function serves each.
+#include "app/commands.h"
+#include "app/demo.h"
+
+#include <string.h>
+
+#define CLIENT (OPTION_CLIENT | OPTION_JSON)
+
+static const struct command commands[] = {
+    {"run", "", "Serve in the foreground (default file /etc/sluice/sluice.yaml).",
+     OPTION_CONFIG | OPTION_CHECK, 0, 0, command_run, NULL},
+    {"check", "FILE", "Check a configuration file and print every mistake as FILE:LINE:COL: message.", 0, 1,
+     1, command_check, NULL},
+    {"demo", "[options]", "Simulated model servers, the proxy in front, traffic and a live table.", 0, 0, -1,
+     NULL, demo_main},
+    {"simulate", "[options]", "One simulated OpenAI-compatible model server.", 0, 0, -1, NULL, simulate_main},
+    {"status", "[ROUTE]", "What is running: routes, variants, weights, health.", CLIENT, 0, 1, command_status,
+     NULL},
+    {"assign", "ROUTE UNIT…",
+     "Which bucket and variant a unit gets, and why. With -c FILE it is computed from the file, without a\n"
+     "daemon, and printed as unit, bucket and variant with tabs between; the unit - reads units from stdin,\n"
+     "one a line.",
+     CLIENT | OPTION_CONFIG, 2, -1, command_assign, NULL},
+    {"weight", "ROUTE VARIANT=N…",
+     "Set a route's weights by hand, in percent; variants not named get 0. They hold until the next reload.",
+     CLIENT, 2, -1, command_weight, NULL},
+    {"drain", "POOL ENDPOINT", "Take an endpoint out of its pool; its requests finish.", CLIENT, 2, 2,
+     command_drain, NULL},
+    {"undrain", "POOL ENDPOINT", "Take a drained endpoint back into its pool.", CLIENT, 2, 2, command_drain,
+     NULL},
+    {"reload", "", "Load the configuration file again, wait until every worker uses it, print the outcome.",
+     CLIENT, 0, 0, command_reload, NULL},
+    {"reference", "", "Print the reference of the configuration file (docs/configuration.md).", 0, 0, 0,
+     command_reference, NULL},
+    {"version", "", "Print the version.", OPTION_JSON, 0, 0, command_version, NULL},
+    {"watch", "ROUTE", "Follow a rollout until it ends.", CLIENT, 0, -1, command_later, NULL},
+    {"promote", "ROUTE", "Take a rollout to its next step.", CLIENT, 0, -1, command_later, NULL},
+    {"pause", "ROUTE", "Hold a rollout where it is.", CLIENT, 0, -1, command_later, NULL},
+    {"resume", "ROUTE", "Let a paused rollout go on.", CLIENT, 0, -1, command_later, NULL},
+    {"rollback", "ROUTE", "Take all traffic back to the baseline.", CLIENT, 0, -1, command_later, NULL},
+    {"retry", "ROUTE", "Start a rolled-back rollout again.", CLIENT, 0, -1, command_later, NULL},
+    {"explain", "ROUTE", "The controller's decisions with their evidence.", CLIENT, 0, -1, command_later,
+     NULL},
+    {"report", "ROUTE", "The A/B report.", CLIENT, 0, -1, command_later, NULL},
+    {"plan", "ROUTE", "How long each step must last.", CLIENT, 0, -1, command_later, NULL},
+};
+#define COMMANDS ((int)(sizeof commands / sizeof *commands))
+
+static void print_help(FILE *to) {
+    fprintf(to, "usage: sluice COMMAND [options] [arguments]\n\ncommands:\n");
+    for (int i = 0; i < COMMANDS; i++) {
+        const char *line_end = strchr(commands[i].help, '\n');
+        int len = line_end ? (int)(line_end - commands[i].help) : (int)strlen(commands[i].help);
+        if (commands[i].run != command_later)
+            fprintf(to, "  %-10s %.*s\n", commands[i].name, len, commands[i].help);
+    }
+    fprintf(to, "\nsluice COMMAND --help tells more. Exit codes: 0 done, 1 refused or invalid, 2 usage,\n"
+                "5 cannot reach the daemon.\n");
+}
+
+static const struct command *find(const char *name) {
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int refuse(const char *name) {
+    const struct command *closest = options_suggest(name, commands, COMMANDS);
+    if (closest)
+        fprintf(stderr, "sluice: there is no command \"%s\"; did you mean \"%s\"?\n", name, closest->name);
+    else
+        fprintf(stderr, "sluice: there is no command \"%s\"; sluice --help lists them\n", name);
+    return EXIT_USAGE;
+}
+
+// A command whose work could not be written out has failed, whatever it did.
+static int flushed(int code) {
+    return fflush(stdout) == 0 && !ferror(stdout) ? code : code ? code : EXIT_REFUSED;
+}
+
+static int dispatch(int argc, char **argv) {
+    const struct command *command = find(argv[0]);
+    struct invocation invocation;
+    int code;
+    if (!command)
+        return refuse(argv[0]);
+    if (command->own)
+        return command->own(argc, argv);
+    if (!options_read(command, argc, argv, &invocation, &code))
+        return code;
+    return command->run(&invocation);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        const struct command *command = argc > 2 ? find(argv[2]) : NULL;
+        if (command && !command->own)
+            options_help(command, stdout);
+        else
+            print_help(stdout);
+        return flushed(EXIT_DONE);
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+        argv[1] = (char[]){"version"};
+    return flushed(dispatch(argc - 1, argv + 1));
+}

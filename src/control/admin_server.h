@@ -1,0 +1,31 @@
+// admin_server: the HTTP server under the admin address. The only file that knows evhttp. Control thread.
+#pragma once
+#include "access.h"
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "io/address.h"
+#include <event2/event.h>
+
+enum call_method { CALL_GET, CALL_HEAD, CALL_POST, CALL_OTHER };
+
+// One request. Handed to the handler, which answers it at once or later, exactly once, with call_answer.
+struct call {
+    enum call_method method;
+    const char *path;  // as sent, without the query
+    struct slice body; // at most 64 KiB
+    struct access_call access;
+    struct strbuf out; // the answer's body is written here
+    const char *allow; // sent as Allow when set
+};
+const char *call_query(const struct call *call, const char *name);         // decoded; NULL when absent
+void call_answer(struct call *call, int status, const char *content_type); // consumes the call
+// One segment of the path, percent-decoded. NULL when it is malformed or holds a NUL. mem_free.
+char *call_decode(struct slice segment);
+
+struct admin_server;
+struct admin_server *admin_server_new(struct event_base *base,
+                                      void (*handle)(struct call *call, void *context), void *context);
+void admin_server_free(struct admin_server *server); // unanswered calls are dropped
+// Starts accepting on a listening socket, which moves in; the one before stops.
+void admin_server_listen(struct admin_server *server, int take_fd);
+void admin_server_silence(struct admin_server *server); // stops accepting

@@ -1,0 +1,36 @@
+// control: what the parts of the control thread share. Owner: the daemon, which makes and frees it all.
+#pragma once
+#include "adoption.h"
+#include "control/daemon.h"
+#include "ejection.h"
+#include "health.h"
+#include "outcome.h"
+#include "publisher.h"
+#include "rates.h"
+
+struct reloader;
+struct admin;
+struct control {
+    const struct daemon_options *options;
+    struct event_base *base;
+    struct data_plane *plane;
+    struct registry *registry;
+    struct directory *directory;
+    struct publisher *publisher;
+    struct health *health;
+    struct ejector *ejector;
+    struct rates *rates;
+    struct reloader *reloader;
+    struct admin *admin;
+    struct adoption adoption;
+    struct config *config; // the running one, with a reference; NULL before the first commit
+    unsigned workers;
+    const char *state_dir;           // in force since the start; owned
+    uint64_t started_ms, started_ns; // wall clock, monotonic
+    uint64_t loaded_ms;              // when the running configuration was loaded, wall clock
+    bool draining;
+};
+
+// Starting, draining and having no ready endpoint anywhere are the three ways not to be.
+enum readiness { READY, READY_NOT_STARTED, READY_NOT_DRAINING, READY_NOT_ENDPOINTS };
+enum readiness control_readiness(const struct control *control);

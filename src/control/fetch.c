@@ -1,0 +1,304 @@
+#include "control/fetch.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct fetch {
+    struct link link; // in fetcher->waiting or fetcher->active
+    struct fetcher *fetcher;
+    CURL *easy;
+    struct curl_slist *headers, *connect_to;
+    bool started;
+    size_t most_body;
+    struct fetch_answer answer;
+    char reason[CURL_ERROR_SIZE];
+    void (*done)(const struct fetch_answer *answer, void *context);
+    void *context;
+};
+struct fetcher {
+    struct event_base *base;
+    CURLM *multi;
+    struct event *timer;
+    struct link waiting, active;
+    unsigned active_count, most_active;
+};
+struct watched { // one socket of curl
+    struct fetcher *fetcher;
+    struct event *event;
+};
+
+void fetch_setup(void) {
+    must(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+}
+
+void fetch_answer_free(struct fetch_answer *answer) {
+    strbuf_free(&answer->body);
+}
+
+static size_t take_body(char *at, size_t size, size_t count, void *context) {
+    struct fetch *fetch = context;
+    size_t room = fetch->most_body - fetch->answer.body.len, got = size * count;
+    strbuf_append(&fetch->answer.body, at, got < room ? got : room);
+    if (got <= room)
+        return got;
+    fetch->answer.truncated = true; // ends the transfer with CURLE_WRITE_ERROR
+    return 0;
+}
+
+static struct curl_slist *append(struct curl_slist *list, const char *text) {
+    struct curl_slist *longer = curl_slist_append(list, text);
+    must(longer != NULL);
+    return longer;
+}
+
+static bool has_header(const struct header_list *headers, const char *name) {
+    for (size_t i = 0; headers && i < headers->count; i++)
+        if (slice_equal_fold(slice_of(headers->items[i].name), slice_of(name)))
+            return true;
+    return false;
+}
+
+// curl adds fields of its own to a request with a body; a name with nothing behind the colon takes one away.
+static struct curl_slist *header_lines(const struct fetch_request *request) {
+    struct strbuf line = {0};
+    struct curl_slist *list = append(NULL, "Expect:");
+    if (!has_header(request->headers, "Content-Type"))
+        list = append(list, "Content-Type:");
+    for (size_t i = 0; request->headers && i < request->headers->count; i++) {
+        const struct header_config *header = &request->headers->items[i];
+        strbuf_clear(&line);
+        // "Name;" is curl's way to write an empty value
+        strbuf_format(&line, *header->value ? "%s: %s" : "%s;", header->name, header->value);
+        list = append(list, strbuf_text(&line));
+    }
+    if (request->bearer) {
+        strbuf_clear(&line);
+        strbuf_format(&line, "Authorization: Bearer %s", request->bearer);
+        list = append(list, strbuf_text(&line));
+    }
+    strbuf_free(&line);
+    return list;
+}
+
+static void set_method(struct fetch *fetch, const struct fetch_request *request) {
+    const char *method = request->method ? request->method : "GET";
+    if (request->body.at) {
+        curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+        curl_easy_setopt(fetch->easy, CURLOPT_COPYPOSTFIELDS, request->body.at);
+    }
+    if (strcmp(method, "HEAD") == 0)
+        curl_easy_setopt(fetch->easy, CURLOPT_NOBODY, 1L);
+    curl_easy_setopt(fetch->easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+static void set_way(struct fetch *fetch, const struct fetch_request *request) {
+    CURL *easy = fetch->easy;
+    curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    if (request->unix_path)
+        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_path);
+    if (request->connect_to) {
+        struct strbuf way = {0};
+        strbuf_format(&way, "::%s", request->connect_to);
+        fetch->connect_to = append(NULL, strbuf_text(&way));
+        strbuf_free(&way);
+        curl_easy_setopt(easy, CURLOPT_CONNECT_TO, fetch->connect_to);
+    }
+    if (request->fresh) {
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+        curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+    }
+}
+
+static struct fetch *fetch_new(const struct fetch_request *request) {
+    struct fetch *fetch = mem_zero(1, sizeof *fetch);
+    fetch->easy = curl_easy_init();
+    must(fetch->easy != NULL);
+    fetch->most_body = request->most_body;
+    fetch->headers = header_lines(request);
+    set_way(fetch, request);
+    set_method(fetch, request);
+    CURL *easy = fetch->easy;
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, request->user_agent);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->reason);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+    return fetch;
+}
+
+static void fetch_free(struct fetch *fetch) {
+    curl_easy_cleanup(fetch->easy);
+    curl_slist_free_all(fetch->headers);
+    curl_slist_free_all(fetch->connect_to);
+    fetch_answer_free(&fetch->answer);
+    mem_free(fetch);
+}
+
+static void note_result(struct fetch *fetch, CURLcode code) {
+    curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &fetch->answer.status);
+    if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && fetch->answer.truncated))
+        return;
+    const char *reason = fetch->reason[0] ? fetch->reason : curl_easy_strerror(code);
+    snprintf(fetch->answer.error, sizeof fetch->answer.error, "%s", reason);
+}
+
+bool fetch_wait(const struct fetch_request *request, struct fetch_answer *answer) {
+    struct fetch *fetch = fetch_new(request);
+    note_result(fetch, curl_easy_perform(fetch->easy));
+    *answer = fetch->answer;
+    fetch->answer.body = (struct strbuf){0}; // moved out
+    fetch_free(fetch);
+    return answer->error[0] == '\0';
+}
+
+static void start_waiting(struct fetcher *fetcher) {
+    while (fetcher->active_count < fetcher->most_active) {
+        struct link *link = list_pop(&fetcher->waiting);
+        if (!link)
+            return;
+        struct fetch *fetch = list_entry(link, struct fetch, link);
+        list_push(&fetcher->active, &fetch->link);
+        fetcher->active_count++;
+        fetch->started = true;
+        must(curl_multi_add_handle(fetcher->multi, fetch->easy) == CURLM_OK);
+    }
+}
+
+static void leave(struct fetch *fetch) {
+    list_remove(&fetch->link);
+    if (!fetch->started)
+        return;
+    fetch->started = false;
+    fetch->fetcher->active_count--;
+    curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
+}
+
+// One message at a time: `done` may start and cancel others, and a cancelled one's message leaves the queue.
+static void finish_done(struct fetcher *fetcher) {
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(fetcher->multi, &left)) != NULL) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = message->data.result;
+        char *private = NULL;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        struct fetch *fetch = (struct fetch *)(void *)private;
+        note_result(fetch, code);
+        leave(fetch);
+        fetch->done(&fetch->answer, fetch->context);
+        fetch_free(fetch);
+    }
+    start_waiting(fetcher);
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *context) {
+    struct fetcher *fetcher = ((struct watched *)context)->fetcher;
+    int bits = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+    int running;
+    curl_multi_socket_action(fetcher->multi, fd, bits, &running);
+    finish_done(fetcher);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context) {
+    (void)fd, (void)what;
+    struct fetcher *fetcher = context;
+    int running;
+    curl_multi_socket_action(fetcher->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    finish_done(fetcher);
+}
+
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *assigned) {
+    (void)easy;
+    struct fetcher *fetcher = context;
+    struct watched *watched = assigned;
+    if (watched) {
+        event_del(watched->event);
+        event_free(watched->event);
+    }
+    if (what == CURL_POLL_REMOVE) {
+        mem_free(watched);
+        curl_multi_assign(fetcher->multi, fd, NULL);
+        return 0;
+    }
+    if (!watched) {
+        watched = mem_zero(1, sizeof *watched);
+        watched->fetcher = fetcher;
+        curl_multi_assign(fetcher->multi, fd, watched);
+    }
+    short bits =
+        (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+    watched->event = event_new(fetcher->base, fd, bits, on_socket, watched);
+    must(watched->event && event_add(watched->event, NULL) == 0);
+    return 0;
+}
+
+static int set_timer(CURLM *multi, long ms, void *context) {
+    (void)multi;
+    struct fetcher *fetcher = context;
+    if (ms < 0) {
+        event_del(fetcher->timer);
+        return 0;
+    }
+    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+    event_add(fetcher->timer, &after);
+    return 0;
+}
+
+struct fetcher *fetcher_new(struct event_base *base, unsigned most_active) {
+    struct fetcher *fetcher = mem_zero(1, sizeof *fetcher);
+    fetcher->base = base;
+    fetcher->most_active = most_active;
+    list_init(&fetcher->waiting);
+    list_init(&fetcher->active);
+    fetcher->timer = event_new(base, -1, 0, on_timer, fetcher);
+    fetcher->multi = curl_multi_init();
+    must(fetcher->timer && fetcher->multi);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETDATA, fetcher);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERDATA, fetcher);
+    return fetcher;
+}
+
+void fetcher_free(struct fetcher *fetcher) {
+    if (!fetcher)
+        return;
+    while (!list_empty(&fetcher->waiting))
+        fetch_cancel(list_entry(fetcher->waiting.next, struct fetch, link));
+    while (!list_empty(&fetcher->active))
+        fetch_cancel(list_entry(fetcher->active.next, struct fetch, link));
+    curl_multi_cleanup(fetcher->multi);
+    event_free(fetcher->timer);
+    mem_free(fetcher);
+}
+
+struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
+                          void (*done)(const struct fetch_answer *answer, void *context), void *context) {
+    struct fetch *fetch = fetch_new(request);
+    fetch->fetcher = fetcher;
+    fetch->done = done;
+    fetch->context = context;
+    list_push(&fetcher->waiting, &fetch->link);
+    start_waiting(fetcher);
+    return fetch;
+}
+
+void fetch_cancel(struct fetch *fetch) {
+    struct fetcher *fetcher = fetch->fetcher;
+    leave(fetch);
+    fetch_free(fetch);
+    start_waiting(fetcher);
+}

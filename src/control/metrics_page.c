@@ -1,0 +1,87 @@
+#include "metrics_page.h"
+
+#include "metrics/exposition.h"
+#include "process.h"
+#include "reload.h"
+
+static void write_weights(const struct control *control, struct strbuf *out) {
+    const struct plan *plan = publisher_plan(control->publisher);
+    exposition_family(out, FAMILY_VARIANT_WEIGHT);
+    for (size_t i = 0; i < plan->config->route_count; i++) {
+        const struct route_config *route = &plan->config->routes[i];
+        for (size_t k = 0; k < route->variant_count; k++) {
+            struct label labels[] = {{"route", route->name}, {"variant", route->variants[k].name}};
+            exposition_double(out, FAMILY_VARIANT_WEIGHT, labels, 2,
+                              plan->routes[i].live.split.weight[k] / 100.0);
+        }
+    }
+}
+
+static void write_endpoints(const struct control *control, enum family family,
+                            uint64_t (*value)(const struct endpoint *endpoint), struct strbuf *out) {
+    exposition_family(out, family);
+    for (size_t i = 0; i < directory_count(control->directory); i++) {
+        const struct pool *pool = directory_pool(control->directory, i);
+        for (size_t k = 0; k < pool->endpoint_count; k++) {
+            struct label labels[] = {{"pool", pool->name}, {"endpoint", pool->endpoints[k]->url}};
+            exposition_u64(out, family, labels, 2, value(pool->endpoints[k]));
+        }
+    }
+}
+
+static uint64_t value_up(const struct endpoint *endpoint) {
+    return endpoint_ready(endpoint);
+}
+
+static uint64_t value_inflight(const struct endpoint *endpoint) {
+    return atomic_load_explicit(&endpoint->inflight, memory_order_relaxed);
+}
+
+static void write_rejected(const char *reason, uint64_t count, void *context) {
+    struct label label = {"reason", reason};
+    exposition_u64(context, FAMILY_REJECTED, &label, 1, count);
+}
+
+static void write_one(struct strbuf *out, enum family family, uint64_t value) {
+    exposition_family(out, family);
+    exposition_u64(out, family, NULL, 0, value);
+}
+
+static void write_daemon(const struct control *control, struct strbuf *out) {
+    write_one(out, FAMILY_CLIENT_CONNECTIONS, data_plane_connections(control->plane));
+    exposition_family(out, FAMILY_REJECTED);
+    data_plane_rejected(control->plane, write_rejected, out);
+    write_one(out, FAMILY_ACCESS_LOG_DROPPED, data_plane_log_dropped(control->plane));
+    exposition_family(out, FAMILY_RELOADS);
+    exposition_u64(out, FAMILY_RELOADS, &(struct label){"result", "success"}, 1,
+                   reloader_count(control->reloader, true));
+    exposition_u64(out, FAMILY_RELOADS, &(struct label){"result", "failure"}, 1,
+                   reloader_count(control->reloader, false));
+    exposition_family(out, FAMILY_CONFIG_LOADED);
+    exposition_double(out, FAMILY_CONFIG_LOADED, NULL, 0, (double)control->loaded_ms / 1000);
+    struct label build[] = {{"version", control->options->version}, {"revision", control->options->revision}};
+    exposition_family(out, FAMILY_BUILD_INFO);
+    exposition_u64(out, FAMILY_BUILD_INFO, build, 2, 1);
+}
+
+static void write_process(const struct control *control, struct strbuf *out) {
+    struct process_figures figures;
+    process_read(&figures);
+    exposition_family(out, FAMILY_PROCESS_CPU);
+    exposition_double(out, FAMILY_PROCESS_CPU, NULL, 0, figures.cpu_seconds);
+    write_one(out, FAMILY_PROCESS_RESIDENT, figures.resident_bytes);
+    write_one(out, FAMILY_PROCESS_OPEN_FDS, figures.open_fds);
+    write_one(out, FAMILY_PROCESS_MAX_FDS, figures.max_fds);
+    exposition_family(out, FAMILY_PROCESS_START);
+    exposition_double(out, FAMILY_PROCESS_START, NULL, 0, (double)control->started_ms / 1000);
+    write_one(out, FAMILY_PROCESS_THREADS, figures.threads);
+}
+
+void metrics_page_write(const struct control *control, struct strbuf *out) {
+    exposition_variants(out, control->registry);
+    write_weights(control, out);
+    write_endpoints(control, FAMILY_ENDPOINT_UP, value_up, out);
+    write_endpoints(control, FAMILY_ENDPOINT_INFLIGHT, value_inflight, out);
+    write_daemon(control, out);
+    write_process(control, out);
+}

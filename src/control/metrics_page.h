@@ -1,0 +1,5 @@
+// metrics_page: GET /metrics. Control thread; changes nothing.
+#pragma once
+#include "control.h"
+
+void metrics_page_write(const struct control *control, struct strbuf *out);

@@ -1,0 +1,86 @@
+#include "outcome.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+
+void outcome_clear(struct outcome *outcome) {
+    for (size_t i = 0; i < outcome->mistake_count; i++) {
+        mem_free(outcome->mistakes[i].text);
+        mem_free(outcome->mistakes[i].hint);
+    }
+    for (size_t i = 0; i < outcome->warning_count; i++)
+        mem_free(outcome->warnings[i]);
+    mem_free(outcome->mistakes);
+    mem_free(outcome->warnings);
+    mem_free(outcome->path);
+    *outcome = (struct outcome){0};
+}
+
+void outcome_begin(struct outcome *outcome, const char *path) {
+    outcome_clear(outcome);
+    outcome->path = mem_copy_string(path);
+}
+
+static struct outcome_mistake *more_mistakes(struct outcome *outcome) {
+    size_t count = ++outcome->mistake_count;
+    outcome->mistakes = mem_resize(outcome->mistakes, count * sizeof *outcome->mistakes);
+    return &outcome->mistakes[count - 1];
+}
+
+void outcome_add(struct outcome *outcome, const struct diagnostics *diagnostics) {
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        const struct diagnostic *from = &diagnostics->items[i];
+        *more_mistakes(outcome) =
+            (struct outcome_mistake){from->place, mem_copy_string(from->text), mem_copy_string(from->hint)};
+    }
+}
+
+void outcome_fail(struct outcome *outcome, struct place place, const char *text) {
+    if (place.line == 0) // a default: the file as a whole is meant
+        place = (struct place){1, 1};
+    *more_mistakes(outcome) = (struct outcome_mistake){place, mem_copy_string(text), NULL};
+}
+
+void outcome_warn(struct outcome *outcome, const char *format, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    size_t count = ++outcome->warning_count;
+    outcome->warnings = mem_resize(outcome->warnings, count * sizeof *outcome->warnings);
+    outcome->warnings[count - 1] = mem_copy_string(text);
+}
+
+void outcome_write(const struct outcome *outcome, size_t index, struct strbuf *out) {
+    const struct outcome_mistake *mistake = &outcome->mistakes[index];
+    struct diagnostic diagnostic = {mistake->place, mistake->text, mistake->hint};
+    diagnostic_write(&diagnostic, outcome->path, out);
+}
+
+void outcome_emit_mistakes(const struct outcome *outcome, struct emit *emit) {
+    emit_array(emit);
+    for (size_t i = 0; i < outcome->mistake_count; i++) {
+        const struct outcome_mistake *mistake = &outcome->mistakes[i];
+        emit_object(emit);
+        emit_text(emit_name(emit, "file"), outcome->path);
+        emit_u64(emit_name(emit, "line"), mistake->place.line);
+        emit_u64(emit_name(emit, "column"), mistake->place.column);
+        emit_text(emit_name(emit, "message"), mistake->text);
+        emit_text(emit_name(emit, "hint"), mistake->hint);
+        struct strbuf whole = {0};
+        outcome_write(outcome, i, &whole);
+        emit_slice(emit_name(emit, "text"), strbuf_as_slice(&whole));
+        strbuf_free(&whole);
+        emit_end(emit, '}');
+    }
+    emit_end(emit, ']');
+}
+
+void outcome_emit_warnings(const struct outcome *outcome, struct emit *emit) {
+    emit_array(emit);
+    for (size_t i = 0; i < outcome->warning_count; i++)
+        emit_text(emit, outcome->warnings[i]);
+    emit_end(emit, ']');
+}

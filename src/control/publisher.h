@@ -1,0 +1,20 @@
+// publisher: the plan that is live, and the one way in which it changes between reloads (weights set by hand,
+// endpoints that became or stopped being ready). Control thread.
+#pragma once
+#include "proxy/data_plane.h"
+#include <event2/event.h>
+
+struct publisher;
+struct publisher *publisher_new(struct event_base *base, struct data_plane *plane);
+void publisher_free(struct publisher *publisher);
+const struct plan *publisher_plan(const struct publisher *publisher); // NULL before the first
+// After a reload was committed: this is the plan now. Weights set by hand are forgotten; the log names them.
+void publisher_adopt(struct publisher *publisher, struct plan *take_plan);
+
+// Sets a route's weights (basis points, sum 10,000). Returns the number of the plan that has them.
+uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const uint16_t *weights);
+bool publisher_by_command(const struct publisher *publisher, size_t route); // they were set by hand
+// An endpoint of the pool changed its state. Published with everything else that changes in this turn of the
+// event loop, or by publisher_flush at once, which returns the number of the live plan.
+void publisher_touch(struct publisher *publisher, size_t pool);
+uint64_t publisher_flush(struct publisher *publisher);

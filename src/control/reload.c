@@ -1,0 +1,272 @@
+#include "reload.h"
+
+#include "admin.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+struct request { // one who asked for a reload
+    struct link link;
+    void (*done)(const struct outcome *outcome, void *context);
+    void *context;
+};
+struct reloader {
+    struct control *control;
+    struct link requests; // the first is under way when `busy`
+    bool busy;
+    uint64_t began_ns;
+    struct outcome last;
+    uint64_t successes, failures;
+};
+
+// ---- applying a configuration
+
+struct prepared {
+    struct directory_change *directory;
+    struct data_plane_change *plane;
+    struct admin_change *admin;
+};
+
+// Where in the file the address stands that an error names.
+static struct place place_of_listener(const struct config *config, const struct error *error) {
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (strstr(error->text, config->listeners[i].address))
+            return config->listeners[i].place;
+    if (config->access_log.path && strstr(error->text, config->access_log.path))
+        return config->access_log.place;
+    return (struct place){0, 0};
+}
+
+static struct place place_of_endpoint(const struct config *config, const struct error *error) {
+    for (size_t i = 0; i < config->pool_count; i++)
+        for (size_t k = 0; k < config->pools[i].endpoint_count; k++)
+            if (strstr(error->text, config->pools[i].endpoints[k].host))
+                return config->pools[i].endpoints[k].place;
+    return (struct place){0, 0};
+}
+
+static void abandon(struct prepared *prepared) {
+    if (prepared->directory)
+        directory_abandon(prepared->directory);
+    if (prepared->plane)
+        data_plane_abandon(prepared->plane);
+    if (prepared->admin)
+        admin_abandon(prepared->admin);
+}
+
+static bool prepare(struct control *control, const struct config *config, struct prepared *prepared,
+                    struct outcome *outcome) {
+    struct error error = {{0}};
+    *prepared = (struct prepared){NULL, NULL, NULL};
+    prepared->directory = directory_prepare(control->directory, config, &error);
+    if (!prepared->directory) {
+        outcome_fail(outcome, place_of_endpoint(config, &error), error.text);
+        return false;
+    }
+    prepared->plane = data_plane_prepare(control->plane, config, &error);
+    if (!prepared->plane) {
+        outcome_fail(outcome, place_of_listener(config, &error), error.text);
+        return false;
+    }
+    prepared->admin = admin_prepare(control->admin, config, &error);
+    if (!prepared->admin) {
+        outcome_fail(outcome, config->admin.place, error.text);
+        return false;
+    }
+    return true;
+}
+
+static void log_listeners(const struct data_plane *plane, const char *sentence, struct strbuf *others) {
+    char text[ADDRESS_TEXT], line[ADDRESS_TEXT + 2];
+    for (size_t i = 0; i < data_plane_listener_count(plane); i++) {
+        data_plane_listener_text(plane, i, text);
+        snprintf(line, sizeof line, "\n%s\n", text);
+        if (!others->len || !strstr(strbuf_text(others), line))
+            log_info(sentence, "address=%s", text);
+    }
+}
+
+// One address a line, with a line end before each, so that a whole one can be searched for.
+static void list_listeners(const struct data_plane *plane, struct strbuf *out) {
+    char text[ADDRESS_TEXT];
+    strbuf_clear(out);
+    for (size_t i = 0; i < data_plane_listener_count(plane); i++) {
+        data_plane_listener_text(plane, i, text);
+        strbuf_format(out, "\n%s\n", text);
+    }
+}
+
+static void log_closed(const struct strbuf *before, struct strbuf *after) {
+    struct slice rest = strbuf_as_slice(before);
+    char line[ADDRESS_TEXT + 2];
+    while (rest.at) {
+        struct slice text = slice_cut(&rest, '\n');
+        if (text.len == 0)
+            continue;
+        snprintf(line, sizeof line, "\n%.*s\n", (int)text.len, text.at);
+        if (!strstr(strbuf_text(after), line))
+            log_info("stopped accepting", "address=%.*s", (int)text.len, text.at);
+    }
+}
+
+static void warn_restart(const struct control *control, const struct config *config,
+                         struct outcome *outcome) {
+    if (config->workers != (int64_t)control->workers)
+        outcome_warn(outcome, "workers: %lld takes effect at the next start; %u are running",
+                     (long long)config->workers, control->workers);
+    if (strcmp(config->state_dir, control->state_dir) != 0)
+        outcome_warn(outcome, "state_dir: %s takes effect at the next start; %s is in use", config->state_dir,
+                     control->state_dir);
+    for (size_t i = 0; i < outcome->warning_count; i++)
+        log_warn("needs a restart", "change=\"%s\"", outcome->warnings[i]);
+}
+
+// Phase two: nothing here can fail.
+static void commit(struct control *control, struct config *take_config, struct prepared *prepared,
+                   struct plan *plan) {
+    struct strbuf before = {0}, after = {0};
+    list_listeners(control->plane, &before);
+    directory_commit(control->directory, prepared->directory);
+    data_plane_commit(control->plane, prepared->plane, plan_ref(plan));
+    admin_commit(control->admin, prepared->admin);
+    publisher_adopt(control->publisher, plan);
+    health_adopt(control->health, take_config, control->directory);
+    ejector_adopt(control->ejector);
+    rates_adopt(control->rates, plan, clock_monotonic_ns());
+    if (control->config)
+        config_unref(control->config);
+    control->config = take_config;
+    control->loaded_ms = clock_wall_ms();
+    list_listeners(control->plane, &after);
+    log_listeners(control->plane, "listening", &before);
+    log_closed(&before, &after);
+    strbuf_free(&before);
+    strbuf_free(&after);
+}
+
+bool reload_apply(struct control *control, struct config *take_config, struct outcome *outcome) {
+    struct prepared prepared;
+    if (!prepare(control, take_config, &prepared, outcome)) {
+        abandon(&prepared);
+        config_unref(take_config);
+        return false;
+    }
+    struct plan *plan = plan_new(take_config, control->registry, prepared.directory);
+    outcome->plan = plan->number;
+    outcome->routes = take_config->route_count;
+    outcome->pools = take_config->pool_count;
+    for (size_t i = 0; i < take_config->pool_count; i++)
+        outcome->endpoints += take_config->pools[i].endpoint_count;
+    if (control->config) // a start has nothing to differ from
+        warn_restart(control, take_config, outcome);
+    commit(control, take_config, &prepared, plan);
+    outcome->success = true;
+    return true;
+}
+
+// ---- requests for a reload
+
+static void begin(struct reloader *reloader);
+
+struct reloader *reloader_new(struct control *control) {
+    struct reloader *reloader = mem_zero(1, sizeof *reloader);
+    reloader->control = control;
+    list_init(&reloader->requests);
+    return reloader;
+}
+
+static void answer(struct reloader *reloader, struct request *request) {
+    list_remove(&request->link);
+    if (request->done)
+        request->done(&reloader->last, request->context);
+    mem_free(request);
+}
+
+void reloader_free(struct reloader *reloader) {
+    if (!reloader)
+        return;
+    for (struct link *link; (link = list_pop(&reloader->requests)) != NULL;)
+        mem_free(list_entry(link, struct request, link));
+    outcome_clear(&reloader->last);
+    mem_free(reloader);
+}
+
+static void log_failure(const struct outcome *outcome) {
+    struct strbuf line = {0};
+    for (size_t i = 0; i < outcome->mistake_count; i++) {
+        strbuf_clear(&line);
+        outcome_write(outcome, i, &line);
+        log_error("configuration refused", "mistake=\"%s\"", strbuf_text(&line));
+    }
+    strbuf_free(&line);
+    log_error("reload failed, the running configuration stays", "file=%s mistakes=%zu", outcome->path,
+              outcome->mistake_count);
+}
+
+static void end(struct reloader *reloader) {
+    struct outcome *outcome = &reloader->last;
+    outcome->elapsed_ms = (double)(clock_monotonic_ns() - reloader->began_ns) / (double)NS_PER_MS;
+    outcome->at_ms = clock_wall_ms();
+    *(outcome->success ? &reloader->successes : &reloader->failures) += 1;
+    if (outcome->success)
+        log_info("configuration reloaded", "file=%s plan=%llu routes=%zu pools=%zu endpoints=%zu ms=%.1f",
+                 outcome->path, (unsigned long long)outcome->plan, outcome->routes, outcome->pools,
+                 outcome->endpoints, outcome->elapsed_ms);
+    else
+        log_failure(outcome);
+    registry_sweep(reloader->control->registry);
+    answer(reloader, list_entry(reloader->requests.next, struct request, link));
+    reloader->busy = false;
+    if (!list_empty(&reloader->requests))
+        begin(reloader);
+}
+
+static void on_adopted(void *context) {
+    end(context);
+}
+
+struct config *reload_load(const char *path, struct outcome *outcome) {
+    struct diagnostics diagnostics = {0};
+    struct config *config = config_load(path, &diagnostics);
+    if (config && !config_available(config, &diagnostics)) {
+        config_unref(config);
+        config = NULL;
+    }
+    outcome_add(outcome, &diagnostics);
+    diagnostics_free(&diagnostics);
+    return config;
+}
+
+static void begin(struct reloader *reloader) {
+    struct control *control = reloader->control;
+    reloader->busy = true;
+    reloader->began_ns = clock_monotonic_ns();
+    outcome_begin(&reloader->last, control->config->path);
+    struct config *config = reload_load(control->config->path, &reloader->last);
+    if (config && reload_apply(control, config, &reloader->last))
+        adoption_wait(&control->adoption, reloader->last.plan, on_adopted, reloader);
+    else
+        end(reloader);
+}
+
+void reloader_request(struct reloader *reloader, void (*done)(const struct outcome *outcome, void *context),
+                      void *context) {
+    // Signals tell nobody the outcome: one that waits already will see the file as it is then.
+    if (!done)
+        for (struct link *at = reloader->requests.next; at != &reloader->requests; at = at->next)
+            if (!(reloader->busy && at == reloader->requests.next))
+                return;
+    struct request *request = mem_zero(1, sizeof *request);
+    request->done = done;
+    request->context = context;
+    list_push(&reloader->requests, &request->link);
+    if (!reloader->busy)
+        begin(reloader);
+}
+
+const struct outcome *reloader_last(const struct reloader *reloader) {
+    return &reloader->last;
+}
+
+uint64_t reloader_count(const struct reloader *reloader, bool success) {
+    return success ? reloader->successes : reloader->failures;
+}

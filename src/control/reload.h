@@ -1,0 +1,19 @@
+// reload: from a file to a running plan, in two phases. Everything is prepared first, touching nothing live;
+// a failure anywhere frees what was prepared. What follows cannot fail. The first load goes the same way.
+#pragma once
+#include "control.h"
+
+struct reloader *reloader_new(struct control *control);
+void reloader_free(struct reloader *reloader); // who waits is not called; contexts are not owned
+// The file, checked and available; or NULL with every mistake added to the outcome.
+struct config *reload_load(const char *path, struct outcome *outcome);
+// `config` was loaded and found available (its reference moves in). False: nothing has changed, outcome says
+// why.
+bool reload_apply(struct control *control, struct config *take_config, struct outcome *outcome);
+
+// Loads the file and applies it; `done` (may be NULL) is called when every worker uses it, or when it failed.
+// A request made while another is under way waits for it and then loads the file anew.
+void reloader_request(struct reloader *reloader, void (*done)(const struct outcome *outcome, void *context),
+                      void *context);
+const struct outcome *reloader_last(const struct reloader *reloader);
+uint64_t reloader_count(const struct reloader *reloader, bool success); // reloads, the first load not counted
