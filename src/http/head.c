@@ -104,7 +104,7 @@ static enum reject check_method(struct slice method) {
         {"OPTIONS", 7}, {"PATCH", 5}, {"TRACE", 5}, {"CONNECT", 7},
     };
     for (size_t i = 0; i < sizeof standard / sizeof *standard; i++) {
-        if (!slice_equal_fold(method, standard[i]))
+        if (method.len != standard[i].len || !slice_equal_fold(method, standard[i]))
             continue;
         if (!slice_equal(method, standard[i]))
             return REJECT_BAD_METHOD;

@@ -51,19 +51,19 @@ static void notices_another_end(void **state) {
     assert_true(parser_agrees_on_request(bytes, &head, &framing));
 }
 
-// What the scanner would not have let through (an obs-fold, a second coding), told that all is well.
+// llhttp reads the bytes, not our head: a coding that our reader is made to overlook is noticed.
 static void is_a_second_opinion(void **state) {
     (void)state;
-    struct slice bytes = SLICE("POST / HTTP/1.1\r\nHost: h\r\nX: abcdefghijklmnopqrs\r\n\r\n");
-    assert_int_equal(message_request(bytes, &head, &framing), REJECT_NONE);
-    struct slice swapped = SLICE("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xz\r\n\r\n");
-    assert_int_equal(swapped.len + 1, bytes.len);
-    static char text[128];
-    memcpy(text, swapped.at, swapped.len);
-    // The same head struct, but the method slice must point into these bytes.
-    head.method.at = text;
-    head.bytes = swapped.len;
-    assert_false(parser_agrees_on_request(slice_make(text, swapped.len), &head, &framing));
+    static char bytes[] = "POST / HTTP/1.1\r\nHost: h\r\nX-ransfer-Encoding: chunked\r\n\r\n";
+    struct slice whole = slice_make(bytes, sizeof bytes - 1);
+    assert_int_equal(message_request(whole, &head, &framing), REJECT_NONE);
+    assert_int_equal(framing.kind, BODY_NONE);
+    assert_true(parser_agrees_on_request(whole, &head, &framing));
+    // One byte from the name to the value before it: the same length, the same head struct.
+    char *host = strstr(bytes, "Host: h\r\nX-ransfer-Encoding");
+    assert_non_null(host);
+    memcpy(host, "Host: hi\r\nTransfer-Encoding", strlen("Host: hi\r\nTransfer-Encoding"));
+    assert_false(parser_agrees_on_request(whole, &head, &framing));
 }
 
 static void accepts_every_printable_target(void **state) {
