@@ -1,0 +1,16 @@
+int test_access(void);
+int test_adoption(void);
+int test_ejection(void);
+int test_emit(void);
+int test_expect(void);
+int test_fetch(void);
+int test_percent(void);
+int test_rates(void);
+int test_token(void);
+int test_weights(void);
+
+int main(void) {
+    int failures = test_percent() + test_emit() + test_access() + test_token() + test_expect();
+    failures += test_weights() + test_rates() + test_ejection() + test_adoption() + test_fetch();
+    return failures ? 1 : 0;
+}
