@@ -1,7 +1,7 @@
 // config: the checked, immutable configuration, as the YAML of docs/configuration.md names it. Built whole by
 // config_load, then only read, by any thread that holds a reference. Everything in it lives in its arena.
-// Durations are milliseconds (DURATION_OFF: the time-out is off), sizes bytes, shares basis points (5 % = 500).
-// Optional strings are NULL when absent. File paths are absolute already (relative ones were resolved
+// Durations are milliseconds (DURATION_OFF: the time-out is off), sizes bytes, shares basis points (5 % =
+// 500). Optional strings are NULL when absent. File paths are absolute already (relative ones were resolved
 // against the configuration file). Which keys exist, their types and defaults: config/schema.c, one table.
 #pragma once
 #include "base/slice.h"
@@ -42,7 +42,7 @@ struct listener_tls_config {
 };
 struct listener_config {
     struct place place;
-    const char *address; // "0.0.0.0:8080", "[::]:8443", "unix:/path"
+    const char *address;             // "0.0.0.0:8080", "[::]:8443", "unix:/path"
     struct listener_tls_config *tls; // NULL: plain
     bool proxy_protocol;
 };
@@ -119,7 +119,7 @@ struct pool_config {
     enum balance balance;
     int64_t max_inflight; // per endpoint; 0: no limit
     struct queue_config queue;
-    int64_t keepalive; // idle connections kept per endpoint and worker
+    int64_t keepalive;            // idle connections kept per endpoint and worker
     struct health_config *health; // NULL: none
     struct ejection_config ejection;
     struct pool_tls_config *tls;
@@ -187,9 +187,9 @@ struct variant_config {
     struct place place;
     const char *name;
     const char *pool;
-    size_t pool_index; // in config->pools
-    const char *version; // NULL: none
-    int64_t weight;      // basis points
+    size_t pool_index;                   // in config->pools
+    const char *version;                 // NULL: none
+    int64_t weight;                      // basis points
     struct request_edit_config *request; // NULL: no edits
     struct price_config *price;
 };
@@ -212,8 +212,8 @@ struct route_config {
     struct mirror_config *mirror;
     struct variant_config *variants;
     size_t variant_count;
-    size_t baseline;     // index: rollout.baseline, else the first variant
-    bool expose_variant; // default true
+    size_t baseline;                 // index: rollout.baseline, else the first variant
+    bool expose_variant;             // default true
     struct timeouts_config timeouts; // with TIMEOUT_INHERIT
     struct rollout_config *rollout;
 };

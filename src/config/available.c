@@ -1,0 +1,52 @@
+// What a file may say and this build cannot do yet.
+#include "check.h"
+#include "config/rollout.h"
+
+static void not_yet(struct report *report, struct place place, const char *what) {
+    report_add(report, place, NULL, "%s: not available yet", what);
+}
+
+static void look_at_variant(struct report *report, const struct variant_config *variant) {
+    if (variant->request && variant->request->json.count)
+        not_yet(report, variant->place, "a variant's `request.json`");
+    if (variant->request && variant->request->system_prompt_file)
+        not_yet(report, variant->place, "a variant's `request.system_prompt_file`");
+    if (variant->price)
+        not_yet(report, variant->place, "a variant's `price`");
+}
+
+static void look_at_route(struct report *report, const struct route_config *route) {
+    if (route->rollout)
+        not_yet(report, route->rollout->place, "`rollout`");
+    if (route->mirror)
+        not_yet(report, route->mirror->place, "`mirror`");
+    for (size_t i = 0; i < route->variant_count; i++)
+        look_at_variant(report, &route->variants[i]);
+}
+
+static void look_at_pool(struct report *report, const struct pool_config *pool) {
+    if (pool->tls)
+        not_yet(report, pool->tls->place, "a pool's `tls`");
+    for (size_t i = 0; i < pool->endpoint_count; i++)
+        if (pool->endpoints[i].tls)
+            not_yet(report, pool->endpoints[i].place, "an https endpoint");
+}
+
+bool config_available(const struct config *config, struct diagnostics *diagnostics) {
+    struct report report = {0};
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct listener_config *listener = &config->listeners[i];
+        if (listener->tls)
+            not_yet(&report, listener->place, "a listener's `tls`");
+        if (listener->proxy_protocol)
+            not_yet(&report, listener->place, "a listener's `proxy_protocol`");
+        if (strncmp(listener->address, "unix:", 5) == 0)
+            not_yet(&report, listener->place, "a listener on a unix socket");
+    }
+    for (size_t i = 0; i < config->pool_count; i++)
+        look_at_pool(&report, &config->pools[i]);
+    for (size_t i = 0; i < config->route_count; i++)
+        look_at_route(&report, &config->routes[i]);
+    report_take(&report, diagnostics);
+    return diagnostics->count == 0;
+}

@@ -1,0 +1,109 @@
+#include "report.h"
+#include "base/mem.h"
+#include "base/strbuf.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+void report_add(struct report *report, struct place place, const char *hint, const char *format, ...) {
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (report->count == report->cap) {
+        report->cap = report->cap ? report->cap * 2 : 16;
+        report->items = mem_resize(report->items, report->cap * sizeof *report->items);
+    }
+    if (place.line == 0)
+        place = (struct place){1, 1};
+    report->items[report->count++] = (struct diagnostic){place, mem_copy_string(text), mem_copy_string(hint)};
+}
+
+void report_note(struct report *report, const char *text, struct place place) {
+    if (report->text_count == report->text_cap) {
+        report->text_cap = report->text_cap ? report->text_cap * 2 : 256;
+        report->texts = mem_resize(report->texts, report->text_cap * sizeof *report->texts);
+    }
+    report->texts[report->text_count++] = (struct known_text){text, place};
+}
+
+// A search through all of them: only mistakes ask.
+struct place report_place(const struct report *report, const char *text, struct place otherwise) {
+    for (size_t i = 0; i < report->text_count; i++)
+        if (report->texts[i].text == text)
+            return report->texts[i].place;
+    return otherwise;
+}
+
+static int by_place(const void *left, const void *right) {
+    const struct diagnostic *a = left, *b = right;
+    if (a->place.line != b->place.line)
+        return a->place.line < b->place.line ? -1 : 1;
+    if (a->place.column != b->place.column)
+        return a->place.column < b->place.column ? -1 : 1;
+    return strcmp(a->text, b->text);
+}
+
+void report_take(struct report *report, struct diagnostics *diagnostics) {
+    if (report->count)
+        qsort(report->items, report->count, sizeof *report->items, by_place);
+    *diagnostics = (struct diagnostics){report->items, report->count};
+    mem_free(report->texts);
+    *report = (struct report){0};
+}
+
+void diagnostics_free(struct diagnostics *diagnostics) {
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        mem_free((char *)diagnostics->items[i].text);
+        mem_free((char *)diagnostics->items[i].hint);
+    }
+    mem_free(diagnostics->items);
+    *diagnostics = (struct diagnostics){0};
+}
+
+void diagnostic_write(const struct diagnostic *diagnostic, const char *path, struct strbuf *out) {
+    strbuf_format(out, "%s:%u:%u: %s", path, diagnostic->place.line, diagnostic->place.column,
+                  diagnostic->text);
+    if (diagnostic->hint)
+        strbuf_format(out, " (%s)", diagnostic->hint);
+}
+
+#define WORD_MOST 40
+
+// Levenshtein's distance; words longer than WORD_MOST are never close.
+static size_t distance(const char *a, const char *b) {
+    size_t len_a = strlen(a), len_b = strlen(b), row[WORD_MOST + 1];
+    if (len_a > WORD_MOST || len_b > WORD_MOST)
+        return WORD_MOST;
+    for (size_t k = 0; k <= len_b; k++)
+        row[k] = k;
+    for (size_t i = 1; i <= len_a; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t k = 1; k <= len_b; k++) {
+            size_t best = diagonal + (a[i - 1] != b[k - 1]);
+            diagonal = row[k];
+            if (row[k] + 1 < best)
+                best = row[k] + 1;
+            if (row[k - 1] + 1 < best)
+                best = row[k - 1] + 1;
+            row[k] = best;
+        }
+    }
+    return row[len_b];
+}
+
+const char *suggest(struct arena *arena, const char *word, const char *const *candidates, size_t count) {
+    const char *best = NULL;
+    size_t allowed = strlen(word) / 3 + 1, least = allowed + 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t far = distance(word, candidates[i]);
+        if (far < least) {
+            least = far;
+            best = candidates[i];
+        }
+    }
+    return best && least < strlen(word) + 1 && least <= allowed
+               ? arena_format(arena, "did you mean `%s`?", best)
+               : NULL;
+}

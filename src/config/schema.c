@@ -1,0 +1,392 @@
+#include "schema.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define SECTION(keys_, ...) \
+    { .keys = keys_, .count = COUNT(keys_), __VA_ARGS__ }
+
+// ---- listeners, admin, log
+// ---------------------------------------------------------------------------------------------------
+
+static const struct key listener_tls_keys[] = {
+    {"certificate", TYPE_PATH, offsetof(struct listener_tls_config, certificate), .flags = KEY_REQUIRED,
+     .help = "PEM file with the certificate and its chain; read again on reload."},
+    {"private_key", TYPE_PATH, offsetof(struct listener_tls_config, private_key), .flags = KEY_REQUIRED,
+     .help = "PEM file with the private key; read again on reload."},
+};
+static const struct section listener_tls =
+    SECTION(listener_tls_keys, .what = "a listener's `tls`", .size = sizeof(struct listener_tls_config));
+
+static const struct key listener_keys[] = {
+    {"address", TYPE_STRING, offsetof(struct listener_config, address), .flags = KEY_REQUIRED,
+     .help = "Where clients connect: `0.0.0.0:8080`, `[::]:8443` or `unix:/path`."},
+    {"tls", TYPE_OPTIONAL, offsetof(struct listener_config, tls), .child = &listener_tls,
+     .help = "Serve TLS; absent: plain."},
+    {"proxy_protocol", TYPE_BOOL, offsetof(struct listener_config, proxy_protocol), .standard = "false",
+     .help = "Clients come through a balancer that speaks the PROXY protocol, and must."},
+};
+static const struct section listener =
+    SECTION(listener_keys, .what = "a listener", .size = sizeof(struct listener_config),
+            .place_offset = 1 + offsetof(struct listener_config, place));
+
+static const struct key admin_keys[] = {
+    {"address", TYPE_STRING, offsetof(struct admin_config, address), .standard = "127.0.0.1:9901",
+     .help = "Where commands, dashboards and Prometheus connect; `unix:/path` too."},
+    {"token_file", TYPE_PATH, offsetof(struct admin_config, token_file),
+     .help = "File with the token that every call which changes something must carry; without one such calls "
+             "are accepted only over a "
+             "unix socket or from loopback."},
+};
+static const struct section admin =
+    SECTION(admin_keys, .what = "`admin`", .size = sizeof(struct admin_config),
+            .place_offset = 1 + offsetof(struct admin_config, place));
+
+static const char *const log_formats[] = {"json", NULL};
+static const struct key access_log_keys[] = {
+    {"path", TYPE_PATH, offsetof(struct access_log_config, path), .flags = KEY_OFF | KEY_REQUIRED,
+     .help = "File that is appended to (reopened on USR1); `-` is stdout; `off`."},
+    {"format", TYPE_ENUM, offsetof(struct access_log_config, format), .choices = log_formats,
+     .standard = "json", .help = "One JSON object per request and line."},
+};
+static const struct section access_log =
+    SECTION(access_log_keys, .what = "`access_log`", .size = sizeof(struct access_log_config),
+            .place_offset = 1 + offsetof(struct access_log_config, place));
+
+// ---- limits and time-outs
+// ------------------------------------------------------------------------------------------------------
+
+static const struct key limits_keys[] = {
+    {"connections", TYPE_INTEGER, offsetof(struct limits_config, connections), .standard = "50000",
+     .least = 1, .most = 10000000, .help = "Client connections at once; more are answered 503."},
+    {"header_bytes", TYPE_SIZE, offsetof(struct limits_config, header_bytes), .standard = "32KiB",
+     .least = 1024, .most = 65536 - 1024, .type_text = "1KiB to 63KiB",
+     .help = "Request line and header together; 431 past it."},
+    {"body_bytes", TYPE_SIZE, offsetof(struct limits_config, body_bytes), .standard = "100MiB", .least = 0,
+     .most = INT64_MAX, .type_text = "a size", .help = "Of one request; 413 past it."},
+    {"buffered_body_bytes", TYPE_SIZE, offsetof(struct limits_config, buffered_body_bytes),
+     .standard = "1MiB", .least = 0, .most = 1 << 30, .type_text = "0 to 1GiB",
+     .help = "The most of a request body that is held in memory (retries, JSON conditions). A larger body is "
+             "passed on without: it is not "
+             "sent twice, and JSON conditions and units in it count as absent."},
+};
+static const struct section limits =
+    SECTION(limits_keys, .what = "`limits`", .size = sizeof(struct limits_config));
+
+#define TIMEOUT(name_, standard_, flags_, help_)                                                       \
+    {                                                                                                  \
+#name_, TYPE_DURATION, offsetof(struct timeouts_config, name_), .standard = standard_,         \
+                                                                        .flags = flags_, .help = help_ \
+    }
+static const struct key timeouts_keys[] = {
+    TIMEOUT(client_header, "10s", KEY_OFF, "From the first byte of a request head to its end: 408."),
+    TIMEOUT(client_idle, "75s", KEY_OFF,
+            "Between requests on a connection, and silence inside a request body (408)."),
+    TIMEOUT(connect, "2s", KEY_OFF, "Connecting to an endpoint; 504 past every retry."),
+    TIMEOUT(first_byte, "120s", KEY_OFF, "Upstream silence before the response starts: 504."),
+    TIMEOUT(stream_idle, "300s", KEY_OFF, "Silence inside a response (SSE): the connection is cut."),
+    TIMEOUT(total, "off", KEY_OFF, "The whole request, from its first byte to the last of the response."),
+};
+static const struct section timeouts =
+    SECTION(timeouts_keys, .what = "`timeouts`", .size = sizeof(struct timeouts_config));
+
+// The same keys on a route or a pool: absent means inherited. What happens before a route is known has no
+// place there.
+static const struct key own_timeouts_keys[] = {
+    TIMEOUT(connect, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`, for this one; inherited when absent."),
+    TIMEOUT(first_byte, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`."),
+    TIMEOUT(stream_idle, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`."),
+    TIMEOUT(total, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`."),
+    TIMEOUT(client_idle, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`, inside a request body."),
+    TIMEOUT(client_header, NULL, KEY_OFF | KEY_INHERIT,
+            "Accepted for symmetry; the global value applies, since no route is known yet."),
+};
+static const struct section own_timeouts =
+    SECTION(own_timeouts_keys, .what = "`timeouts`", .size = sizeof(struct timeouts_config));
+
+// ---- pools
+// ---------------------------------------------------------------------------------------------------------------------
+
+static const struct key endpoint_keys[] = {
+    {"url", TYPE_CUSTOM, 0, .read = read_endpoint_url, .type_text = "URL", .flags = KEY_REQUIRED,
+     .help = "`http://host:port` or `https://host:port`: scheme, host and port only."},
+    {"weight", TYPE_INTEGER, offsetof(struct endpoint_config, weight), .standard = "1", .least = 1,
+     .most = 1000, .help = "Share of the pool's requests, relative to the others."},
+};
+static const struct section endpoint =
+    SECTION(endpoint_keys, .what = "an endpoint", .help = "A plain URL stands for `{url: URL}`.",
+            .size = sizeof(struct endpoint_config),
+            .place_offset = 1 + offsetof(struct endpoint_config, place), .read_scalar = read_endpoint_url);
+
+static const struct key queue_keys[] = {
+    {"size", TYPE_INTEGER, offsetof(struct queue_config, size), .standard = "1024", .least = 0,
+     .most = 1000000, .help = "Requests that may wait; more are answered 503 with Retry-After."},
+    {"timeout", TYPE_DURATION, offsetof(struct queue_config, timeout), .standard = "5s",
+     .help = "How long one may wait; then 503."},
+};
+static const struct section queue =
+    SECTION(queue_keys, .what = "`queue`", .size = sizeof(struct queue_config));
+
+static const struct key probe_request_keys[] = {
+    {"method", TYPE_STRING, offsetof(struct probe_request_config, method), .standard = "GET",
+     .help = "Method."},
+    {"path", TYPE_STRING, offsetof(struct probe_request_config, path), .standard = "/",
+     .help = "Path and query."},
+    {"headers", TYPE_HEADERS, offsetof(struct probe_request_config, headers), .help = "Headers to send."},
+    {"body", TYPE_STRING, offsetof(struct probe_request_config, body), .help = "Body to send."},
+};
+const struct section schema_probe_request =
+    SECTION(probe_request_keys, .what = "`request`", .size = sizeof(struct probe_request_config));
+
+static const struct key probe_expect_keys[] = {
+    {"status", TYPE_INTEGERS, offsetof(struct probe_expect_config, status),
+     offsetof(struct probe_expect_config, status_count), .standard = "[200]", .least = 100, .most = 599,
+     .help = "Allowed status codes."},
+    {"body_contains", TYPE_STRING, offsetof(struct probe_expect_config, body_contains),
+     .help = "Text that the answer must hold."},
+    {"json", TYPE_POINTERS, offsetof(struct probe_expect_config, json),
+     .help = "JSON pointers and the values that must stand there."},
+};
+const struct section schema_probe_expect =
+    SECTION(probe_expect_keys, .what = "`expect`", .size = sizeof(struct probe_expect_config));
+
+static const struct key health_keys[] = {
+    {"interval", TYPE_DURATION, offsetof(struct health_config, interval), .standard = "5s", .least = 50,
+     .most = 86400000, .type_text = "50ms to 24h", .help = "Between two checks of an endpoint."},
+    {"timeout", TYPE_DURATION, offsetof(struct health_config, timeout), .standard = "2s", .least = 10,
+     .most = 600000, .type_text = "10ms to 10m", .help = "A check that takes longer has failed."},
+    {"healthy_after", TYPE_INTEGER, offsetof(struct health_config, healthy_after), .standard = "2",
+     .least = 1, .most = 100, .help = "Good checks in a row that bring an endpoint back."},
+    {"unhealthy_after", TYPE_INTEGER, offsetof(struct health_config, unhealthy_after), .standard = "3",
+     .least = 1, .most = 100, .help = "Failed checks in a row that take it out."},
+    {"request", TYPE_STRUCT, offsetof(struct health_config, request), .child = &schema_probe_request,
+     .help = "What is sent."},
+    {"expect", TYPE_STRUCT, offsetof(struct health_config, expect), .child = &schema_probe_expect,
+     .help = "What must come back."},
+};
+static const struct section health =
+    SECTION(health_keys, .what = "`health`", .size = sizeof(struct health_config),
+            .place_offset = 1 + offsetof(struct health_config, place));
+
+static const struct key ejection_keys[] = {
+    {"consecutive_failures", TYPE_INTEGER, offsetof(struct ejection_config, consecutive_failures),
+     .standard = "5", .least = 0, .most = 1000000,
+     .help = "Failures in a row that take an endpoint out; 0: never."},
+    {"base_time", TYPE_DURATION, offsetof(struct ejection_config, base_time), .standard = "10s", .least = 100,
+     .most = 86400000, .type_text = "100ms to 24h",
+     .help = "For how long; times the ejections in a row, at most 10 times."},
+    {"max_share", TYPE_INTEGER, offsetof(struct ejection_config, max_share), .standard = "50", .least = 0,
+     .most = 100, .help = "Percent of the pool's endpoints that may be out this way at once."},
+};
+static const struct section ejection =
+    SECTION(ejection_keys, .what = "`ejection`", .size = sizeof(struct ejection_config));
+
+static const struct key pool_tls_keys[] = {
+    {"ca", TYPE_PATH, offsetof(struct pool_tls_config, ca),
+     .help = "PEM file with the authorities that are trusted; absent: the system's."},
+    {"server_name", TYPE_STRING, offsetof(struct pool_tls_config, server_name),
+     .help = "Name to ask for and to verify; absent: the host."},
+    {"verify", TYPE_BOOL, offsetof(struct pool_tls_config, verify), .standard = "true",
+     .help = "Verify the endpoint's certificate."},
+    {"certificate", TYPE_PATH, offsetof(struct pool_tls_config, certificate), .help = "Client certificate."},
+    {"private_key", TYPE_PATH, offsetof(struct pool_tls_config, private_key), .help = "Its key."},
+};
+static const struct section pool_tls =
+    SECTION(pool_tls_keys, .what = "a pool's `tls`", .size = sizeof(struct pool_tls_config),
+            .place_offset = 1 + offsetof(struct pool_tls_config, place));
+
+static const char *const balances[] = {"least_inflight", "round_robin", "unit_hash", NULL};
+static const struct key pool_keys[] = {
+    {"endpoints", TYPE_LIST, offsetof(struct pool_config, endpoints),
+     offsetof(struct pool_config, endpoint_count), .child = &endpoint, .flags = KEY_REQUIRED,
+     .help = "The servers of the pool, all running one version."},
+    {"balance", TYPE_ENUM, offsetof(struct pool_config, balance), .choices = balances,
+     .standard = "least_inflight",
+     .help = "`least_inflight`: the less busy of two random ones; `round_robin`: by turns; `unit_hash`: a "
+             "unit stays on its endpoint (cache "
+             "affinity)."},
+    {"max_inflight", TYPE_INTEGER, offsetof(struct pool_config, max_inflight), .standard = "0", .least = 0,
+     .most = 1000000, .help = "Requests at once per endpoint; 0: no limit. More wait in the queue."},
+    {"queue", TYPE_STRUCT, offsetof(struct pool_config, queue), .child = &queue, .help = "Where they wait."},
+    {"keepalive", TYPE_INTEGER, offsetof(struct pool_config, keepalive), .standard = "128", .least = 0,
+     .most = 100000, .help = "Idle connections kept per endpoint and worker."},
+    {"health", TYPE_OPTIONAL, offsetof(struct pool_config, health), .child = &health,
+     .help = "Active checks; absent: none."},
+    {"ejection", TYPE_STRUCT, offsetof(struct pool_config, ejection), .child = &ejection,
+     .help = "Endpoints that fail real requests are taken out for a while."},
+    {"tls", TYPE_OPTIONAL, offsetof(struct pool_config, tls), .child = &pool_tls,
+     .help = "For https endpoints."},
+    {"timeouts", TYPE_STRUCT, offsetof(struct pool_config, timeouts), .child = &own_timeouts,
+     .help = "Override the route's and the global ones."},
+};
+static const struct section pool = SECTION(pool_keys, .what = "a pool", .size = sizeof(struct pool_config),
+                                           .place_offset = 1 + offsetof(struct pool_config, place),
+                                           .name_offset = 1 + offsetof(struct pool_config, name));
+
+// ---- routes
+// ----------------------------------------------------------------------------------------------------------------------
+
+static const struct key match_keys[] = {
+    {"host", TYPE_STRING, offsetof(struct match_config, host),
+     .help = "Host name, or `*.example.com`; the port does not matter."},
+    {"path", TYPE_STRING, offsetof(struct match_config, path), .help = "The whole path."},
+    {"path_prefix", TYPE_STRING, offsetof(struct match_config, path_prefix),
+     .help = "What the path begins with."},
+    {"methods", TYPE_STRINGS, offsetof(struct match_config, methods), .help = "Any of these."},
+    {"headers", TYPE_HEADERS, offsetof(struct match_config, headers),
+     .help = "All of these; an empty value: present."},
+    {"json", TYPE_POINTERS, offsetof(struct match_config, json),
+     .help = "JSON pointers into the body and the values that must stand there."},
+};
+static const struct section match =
+    SECTION(match_keys, .what = "`match`", .size = sizeof(struct match_config));
+
+static const char *const sticky_modes[] = {"unit", "session", NULL};
+static const struct key sticky_keys[] = {
+    {"by", TYPE_CUSTOM, 0, .read = read_sticky_by, .type_text = "list",
+     .help = "Where the unit is found, the first that is present: `header NAME`, `cookie NAME`, `jwt CLAIM` "
+             "(not verified), `query NAME`, "
+             "`json POINTER`, `client_ip`."},
+    {"cookie", TYPE_STRING, offsetof(struct sticky_config, cookie),
+     .help =
+         "Cookie that is issued when nothing in `by` is present; absent: such requests are split at random."},
+    {"mode", TYPE_ENUM, offsetof(struct sticky_config, mode), .choices = sticky_modes, .standard = "unit",
+     .help = "`unit`: a unit moves when weights reach its bucket; `session`: a unit already seen keeps its "
+             "variant until its cookie ends or "
+             "the variant's weight is 0."},
+    {"salt", TYPE_STRING, offsetof(struct sticky_config, salt), .standard = NULL,
+     .help = "Chooses which units come first; default: the route's name and the candidate's version."},
+};
+static const struct section sticky =
+    SECTION(sticky_keys, .what = "`sticky`", .size = sizeof(struct sticky_config),
+            .place_offset = 1 + offsetof(struct sticky_config, place));
+
+static const struct key override_keys[] = {
+    {"header", TYPE_STRING, offsetof(struct override_config, header), .standard = "X-Sluice-Variant",
+     .help = "Testers send `VARIANT;TOKEN` in it."},
+    {"token_file", TYPE_PATH, offsetof(struct override_config, token_file), .flags = KEY_REQUIRED,
+     .help = "File with the token."},
+};
+static const struct section override =
+    SECTION(override_keys, .what = "`override`", .size = sizeof(struct override_config),
+            .place_offset = 1 + offsetof(struct override_config, place));
+
+static const struct key retry_keys[] = {
+    {"attempts", TYPE_INTEGER, offsetof(struct retry_config, attempts), .standard = "1", .least = 0,
+     .most = 10, .help = "Further attempts after the first."},
+    {"on", TYPE_CUSTOM, 0, .read = read_retry_on, .type_text = "list", .standard = "[connect]",
+     .help = "What is tried again: `connect`, `refused_stream`, `reset_before_response`, `429` and any 5xx "
+             "code."},
+    {"budget", TYPE_INTEGER, offsetof(struct retry_config, budget), .standard = "20", .least = 0,
+     .most = 1000,
+     .help = "Percent of the route's requests that may be retries; up to 100 unused ones are saved."},
+};
+static const struct section retry =
+    SECTION(retry_keys, .what = "`retry`", .size = sizeof(struct retry_config),
+            .place_offset = 1 + offsetof(struct retry_config, place));
+
+static const struct key mirror_keys[] = {
+    {"variant", TYPE_NAME, offsetof(struct mirror_config, variant), .flags = KEY_REQUIRED,
+     .help = "Variant that gets copies."},
+    {"share", TYPE_PERCENT, offsetof(struct mirror_config, share), .standard = "100", .least = 0,
+     .most = SHARE_WHOLE, .type_text = "0 to 100", .help = "Percent of the requests."},
+};
+static const struct section mirror =
+    SECTION(mirror_keys, .what = "`mirror`", .size = sizeof(struct mirror_config),
+            .place_offset = 1 + offsetof(struct mirror_config, place));
+
+static const struct key edit_keys[] = {
+    {"set_headers", TYPE_HEADERS, offsetof(struct request_edit_config, set_headers),
+     .help = "Headers to set, in place of the client's."},
+    {"remove_headers", TYPE_STRINGS, offsetof(struct request_edit_config, remove_headers),
+     .help = "Headers not to pass on."},
+    {"json", TYPE_POINTERS, offsetof(struct request_edit_config, json),
+     .help = "JSON fields of the body to set."},
+    {"system_prompt_file", TYPE_PATH, offsetof(struct request_edit_config, system_prompt_file),
+     .help = "System prompt to set."},
+};
+static const struct section edit =
+    SECTION(edit_keys, .what = "a variant's `request`", .size = sizeof(struct request_edit_config));
+
+static const struct key price_keys[] = {
+    {"input", TYPE_NUMBER, offsetof(struct price_config, input), .flags = KEY_REQUIRED,
+     .help = "Dollars per million prompt tokens."},
+    {"output", TYPE_NUMBER, offsetof(struct price_config, output), .flags = KEY_REQUIRED,
+     .help = "Dollars per million completion tokens."},
+};
+static const struct section price =
+    SECTION(price_keys, .what = "`price`", .size = sizeof(struct price_config));
+
+static const struct key variant_keys[] = {
+    {"pool", TYPE_NAME, offsetof(struct variant_config, pool), .flags = KEY_REQUIRED,
+     .help = "Pool that serves it."},
+    {"version", TYPE_STRING, offsetof(struct variant_config, version),
+     .help = "What runs there; a new one starts a rollout."},
+    {"weight", TYPE_PERCENT, offsetof(struct variant_config, weight), .flags = KEY_UNSET, .least = 0,
+     .most = SHARE_WHOLE, .type_text = "0 to 100",
+     .help = "Percent of the units, at most two decimals; a route's weights sum to 100. May be left out when "
+             "there is one variant only."},
+    {"request", TYPE_OPTIONAL, offsetof(struct variant_config, request), .child = &edit,
+     .help = "Edits of the request."},
+    {"price", TYPE_OPTIONAL, offsetof(struct variant_config, price), .child = &price,
+     .help = "Makes `cost_per_request`."},
+};
+static const struct section variant =
+    SECTION(variant_keys, .what = "a variant", .size = sizeof(struct variant_config),
+            .place_offset = 1 + offsetof(struct variant_config, place),
+            .name_offset = 1 + offsetof(struct variant_config, name));
+
+static const struct key route_keys[] = {
+    {"name", TYPE_NAME, offsetof(struct route_config, name), .flags = KEY_REQUIRED,
+     .help = "Names it in metrics and commands."},
+    {"match", TYPE_STRUCT, offsetof(struct route_config, match), .child = &match,
+     .help = "All conditions must hold; none: every request. The first route that matches wins."},
+    {"sticky", TYPE_STRUCT, offsetof(struct route_config, sticky), .child = &sticky,
+     .help = "What sticks to a variant."},
+    {"override", TYPE_OPTIONAL, offsetof(struct route_config, override), .child = &override,
+     .help = "Testers choose a variant."},
+    {"retry", TYPE_OPTIONAL, offsetof(struct route_config, retry), .child = &retry,
+     .help = "Another attempt after a failure; absent: none."},
+    {"fallback", TYPE_NAME, offsetof(struct route_config, fallback),
+     .help = "Variant that is asked when the retries of the chosen one are spent on a condition of "
+             "`retry.on` (without `retry`: `connect`) "
+             "before the first byte to the client; the failure is charged to the chosen one."},
+    {"mirror", TYPE_OPTIONAL, offsetof(struct route_config, mirror), .child = &mirror,
+     .help = "Copies to a shadow variant."},
+    {"variants", TYPE_NAMED, offsetof(struct route_config, variants),
+     offsetof(struct route_config, variant_count), .child = &variant, .flags = KEY_REQUIRED,
+     .help = "The arms. The first is the baseline, unless `rollout.baseline` names another."},
+    {"expose_variant", TYPE_BOOL, offsetof(struct route_config, expose_variant), .standard = "true",
+     .help = "Tell clients the variant in `X-Sluice-Variant`."},
+    {"timeouts", TYPE_STRUCT, offsetof(struct route_config, timeouts), .child = &own_timeouts,
+     .help = "Override the global ones."},
+    {"rollout", TYPE_OPTIONAL, offsetof(struct route_config, rollout), .child = &schema_rollout,
+     .help = "The controller's plan."},
+};
+static const struct section route =
+    SECTION(route_keys, .what = "a route", .size = sizeof(struct route_config),
+            .place_offset = 1 + offsetof(struct route_config, place));
+
+static const struct key root_keys[] = {
+    {"listeners", TYPE_LIST, offsetof(struct config, listeners), offsetof(struct config, listener_count),
+     .child = &listener, .flags = KEY_REQUIRED, .help = "Addresses that accept client connections."},
+    {"admin", TYPE_STRUCT, offsetof(struct config, admin), .child = &admin,
+     .help = "Where the daemon is asked and told."},
+    {"workers", TYPE_CUSTOM, offsetof(struct config, workers), .read = read_workers, .type_text = "integer",
+     .standard = "auto",
+     .help = "Threads that carry requests; `auto`: one per online core. A change needs a restart."},
+    {"state_dir", TYPE_PATH, offsetof(struct config, state_dir), .standard = "/var/lib/sluice",
+     .help = "Rollouts survive restarts here. A change needs a restart."},
+    {"shutdown_grace", TYPE_DURATION, offsetof(struct config, shutdown_grace), .standard = "30s",
+     .help = "How long requests may go on after TERM."},
+    {"access_log", TYPE_STRUCT, offsetof(struct config, access_log), .child = &access_log,
+     .help = "Off by default."},
+    {"limits", TYPE_STRUCT, offsetof(struct config, limits), .child = &limits,
+     .help = "What a client may use."},
+    {"timeouts", TYPE_STRUCT, offsetof(struct config, timeouts), .child = &timeouts,
+     .help = "A route or pool may override each."},
+    {"pools", TYPE_NAMED, offsetof(struct config, pools), offsetof(struct config, pool_count), .child = &pool,
+     .flags = KEY_REQUIRED, .help = "Named sets of interchangeable endpoints."},
+    {"routes", TYPE_LIST, offsetof(struct config, routes), offsetof(struct config, route_count),
+     .child = &route, .flags = KEY_REQUIRED, .help = "What is split, and how."},
+};
+const struct section schema_root =
+    SECTION(root_keys, .what = "the configuration", .size = sizeof(struct config));

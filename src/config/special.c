@@ -1,0 +1,192 @@
+// Readers of the few forms that are no plain values.
+#include "config/rollout.h"
+#include "schema.h"
+#include "value.h"
+#include <sched.h>
+#include <stdlib.h>
+
+static int64_t online_cores(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+void read_workers(struct settle *settle, const struct node *node, void *field) {
+    int64_t *workers = field;
+    if (node->kind == NODE_SCALAR && strcmp(node->text, "auto") == 0)
+        *workers = online_cores();
+    else if (node->kind != NODE_SCALAR || !value_integer(node->text, workers) || *workers < 1 ||
+             *workers > 256)
+        settle_wrong(settle, node, "`auto` or a number of threads from 1 to 256");
+}
+
+// "header X-User-Id": the kind, and a name for all but client_ip.
+static bool read_source(struct settle *settle, const struct node *node, struct sticky_source *source) {
+    static const char *const kinds[] = {"header", "cookie", "jwt", "query", "json", "client_ip"};
+    if (!settle_kind(settle, node, NODE_SCALAR, "an entry of `by`"))
+        return false;
+    size_t len = strcspn(node->text, " "), kind = 0;
+    const char *word = arena_string(settle->arena, slice_make(node->text, len));
+    const char *name = node->text + len + strspn(node->text + len, " ");
+    while (kind < 6 && strcmp(kinds[kind], word) != 0)
+        kind++;
+    if (kind == 6) {
+        report_add(settle->report, node->place, suggest(settle->arena, word, kinds, 6),
+                   "`by` knows header, cookie, jwt, query, json and client_ip, not \"%s\"", word);
+        return false;
+    }
+    *source = (struct sticky_source){(enum unit_source)kind, kind == UNIT_CLIENT_IP ? NULL : name};
+    if (kind == UNIT_CLIENT_IP ? *name != 0 : *name == 0) {
+        report_add(settle->report, node->place, NULL,
+                   kind == UNIT_CLIENT_IP ? "`%s` takes no name" : "`%s` needs a name behind it", word);
+        return false;
+    }
+    if ((kind == UNIT_HEADER || kind == UNIT_COOKIE) && !token_valid(name)) {
+        report_add(settle->report, node->place, NULL, "\"%s\" is not the name of a %s", name, word);
+        return false;
+    }
+    if (kind == UNIT_JSON && *name != '/') {
+        report_add(settle->report, node->place, "it starts with /", "\"%s\" is not a JSON pointer", name);
+        return false;
+    }
+    return true;
+}
+
+void read_sticky_by(struct settle *settle, const struct node *node, void *field) {
+    struct sticky_config *sticky = field;
+    if (!settle_kind(settle, node, NODE_LIST, "`by`"))
+        return;
+    sticky->by = arena_zero(settle->arena, node->count, sizeof *sticky->by);
+    sticky->by_count = 0;
+    for (size_t i = 0; i < node->count; i++)
+        if (read_source(settle, node->items[i], &sticky->by[sticky->by_count]))
+            sticky->by_count++;
+}
+
+static void read_condition(struct settle *settle, const struct node *node, struct retry_config *retry) {
+    static const char *const words[] = {"connect", "refused_stream", "reset_before_response"};
+    int64_t code;
+    if (!settle_kind(settle, node, NODE_SCALAR, "an entry of `on`"))
+        return;
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(node->text, words[i]) == 0) {
+            retry->conditions |= 1u << i;
+            return;
+        }
+    }
+    if (value_integer(node->text, &code) && (code == 429 || (code >= 500 && code <= 599)))
+        retry->codes[retry->code_count++] = (uint16_t)code;
+    else
+        report_add(
+            settle->report, node->place, suggest(settle->arena, node->text, words, 3),
+            "`on` knows connect, refused_stream, reset_before_response, 429 and 5xx codes, not \"%.100s\"",
+            node->text);
+}
+
+void read_retry_on(struct settle *settle, const struct node *node, void *field) {
+    struct retry_config *retry = field;
+    retry->conditions = 0;
+    retry->code_count = 0;
+    if (node->kind == NODE_SCALAR && node->place.line == 0) { // the default
+        retry->conditions = RETRY_CONNECT;
+        return;
+    }
+    if (!settle_kind(settle, node, NODE_LIST, "`on`"))
+        return;
+    retry->codes = arena_zero(settle->arena, node->count, sizeof *retry->codes);
+    for (size_t i = 0; i < node->count; i++)
+        read_condition(settle, node->items[i], retry);
+}
+
+void read_dry_run(struct settle *settle, const struct node *node, void *field) {
+    struct string_list *list = field;
+    if (node->kind == NODE_SCALAR && strcmp(node->text, "all") == 0) {
+        list->items = arena_zero(settle->arena, 1, sizeof *list->items);
+        list->items[0] = "all";
+        list->count = 1;
+        return;
+    }
+    if (!settle_kind(settle, node, NODE_LIST, "`dry_run` (or `all`)"))
+        return;
+    list->items = arena_zero(settle->arena, node->count, sizeof *list->items);
+    for (size_t i = 0; i < node->count; i++) {
+        if (node->items[i]->kind == NODE_SCALAR)
+            list->items[list->count++] = node->items[i]->text;
+        else
+            settle_wrong(settle, node->items[i], "the name of a guard or signal");
+    }
+}
+
+void read_rollback(struct settle *settle, const struct node *node, void *field) {
+    int64_t *over = field;
+    *over = 0;
+    if (node->kind == NODE_SCALAR && strcmp(node->text, "instant") == 0)
+        return;
+    if (node->kind != NODE_MAP || node->count != 1 || strcmp(node->pairs[0].key, "over") != 0 ||
+        node->pairs[0].value->kind != NODE_SCALAR || !value_duration(node->pairs[0].value->text, over))
+        settle_wrong(settle, node, "`instant` or {over: DURATION}");
+}
+
+void read_limits(struct settle *settle, const struct node *node, void *field) {
+    struct rollout_config *rollout = field;
+    if (!settle_kind(settle, node, NODE_MAP, "`limits`"))
+        return;
+    rollout->limits = arena_zero(settle->arena, node->count, sizeof *rollout->limits);
+    for (size_t i = 0; i < node->count; i++) {
+        const struct pair *pair = &node->pairs[i];
+        int64_t amount;
+        bool time = strstr(pair->key, "latency") || strstr(pair->key, "ttft");
+        double number;
+        if (pair->value->kind != NODE_SCALAR ||
+            !(time ? value_duration(pair->value->text, &amount) : value_number(pair->value->text, &number)))
+            settle_wrong(settle, pair->value, time ? "a duration" : "a number");
+        else
+            rollout->limits[rollout->limit_count++] =
+                (struct absolute_config){pair->place, pair->key, pair->value->text};
+    }
+}
+
+// http://host:port, scheme, host and port only.
+void read_endpoint_url(struct settle *settle, const struct node *node, void *object) {
+    struct endpoint_config *endpoint = object;
+    const char *url = node->text, *host = url;
+    endpoint->url = url;
+    endpoint->host = "";
+    endpoint->tls = strncmp(url, "https://", 8) == 0;
+    if (!endpoint->tls && strncmp(url, "http://", 7) != 0) {
+        report_add(settle->report, node->place, "write http://host:port",
+                   "endpoint \"%.200s\" must start with http:// or https://", url);
+        return;
+    }
+    host += endpoint->tls ? 8 : 7;
+    size_t len = strlen(host);
+    if (len && host[len - 1] == '/') { // a bare slash is what people paste
+        len--;
+        endpoint->url = arena_string(settle->arena, slice_make(url, strlen(url) - 1));
+    }
+    const char *rest = arena_string(settle->arena, slice_make(host, len));
+    const char *close = *rest == '[' ? strchr(rest, ']') : NULL;
+    const char *colon = strchr(close ? close : rest, ':');
+    size_t host_len = colon ? (size_t)(colon - rest) : strlen(rest);
+    int64_t port = endpoint->tls ? 443 : 80;
+    if (strpbrk(rest, "/?#@ \t\"\\") || host_len == 0 || (*rest == '[' && (!close || close == rest + 1)) ||
+        (close && close[1] && close[1] != ':')) {
+        report_add(settle->report, node->place, "scheme, host and port only",
+                   "endpoint \"%.200s\" is not of the form http://host:port", url);
+        return;
+    }
+    if (colon && (!value_integer(colon + 1, &port) || port < 1 || port > 65535)) {
+        report_add(settle->report, node->place, NULL, "endpoint \"%.200s\" has a wrong port", url);
+        return;
+    }
+    endpoint->host = close ? arena_string(settle->arena, slice_make(rest + 1, host_len - 2))
+                           : arena_string(settle->arena, slice_make(rest, host_len));
+    endpoint->port = (uint16_t)port;
+}
+
+void read_step(struct settle *settle, const struct node *node, void *field) {
+    bool *pause = field;
+    if (node->kind == NODE_SCALAR && strcmp(node->text, "manual") == 0)
+        *pause = true;
+    else
+        settle_wrong(settle, node, "`manual`");
+}
