@@ -3,9 +3,10 @@
 #include "app/options.h"
 #include "base/strbuf.h"
 
-// Calls and returns EXIT_DONE with the answer's body in *out; else says on stderr what was wrong (the
-// daemon's own message when it refused) and returns EXIT_REFUSED or EXIT_UNREACHABLE. *out is the caller's to
-// free in any case and holds the body of a refusal too. `body` NULL: GET.
+// Calls and returns EXIT_DONE with the answer's body in *out; else says on stderr what was wrong (with
+// --json: prints the refusal's JSON; the daemon's own message when it refused) and returns EXIT_REFUSED or
+// EXIT_UNREACHABLE. *out is the caller's to free in any case and holds the body of a refusal too. `body`
+// NULL: GET.
 int client_call(const struct invocation *invocation, const char *path, const char *body, struct strbuf *out);
 // The same, but refusals are not printed: the caller does it from *out.
 int client_call_quietly(const struct invocation *invocation, const char *path, const char *body,

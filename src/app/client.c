@@ -116,7 +116,9 @@ static void print_refusal(const struct invocation *invocation, const struct strb
 
 int client_call(const struct invocation *invocation, const char *path, const char *body, struct strbuf *out) {
     int result = client_call_quietly(invocation, path, body, out);
-    if (result == EXIT_REFUSED)
+    if (result == EXIT_REFUSED && invocation->json)
+        fwrite(out->at ? out->at : "", 1, out->len, stdout);
+    else if (result == EXIT_REFUSED)
         print_refusal(invocation, out);
     return result;
 }
