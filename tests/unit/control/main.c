@@ -6,11 +6,13 @@ int test_expect(void);
 int test_fetch(void);
 int test_percent(void);
 int test_rates(void);
+int test_reload(void);
 int test_token(void);
 int test_weights(void);
 
 int main(void) {
     int failures = test_percent() + test_emit() + test_access() + test_token() + test_expect();
-    failures += test_weights() + test_rates() + test_ejection() + test_adoption() + test_fetch();
+    failures +=
+        test_weights() + test_rates() + test_ejection() + test_adoption() + test_fetch() + test_reload();
     return failures ? 1 : 0;
 }
