@@ -115,10 +115,19 @@ static void linger(struct session *session) {
         session_close(session);
 }
 
+// A buffer whose bytes are all used up goes back: a connection that waits holds none.
+static void give_empty(struct session *session) {
+    if (session->in && buffer_len(session->in) == 0) {
+        buffer_give(session->in);
+        session->in = NULL;
+    }
+}
+
 void session_after_exchange(struct session *session, enum session_after after) {
     if (session->state == SESSION_CLOSED)
         return;
     session->exchange = NULL;
+    give_empty(session);
     if (after == SESSION_THEN_CLOSE || (session->ended && !session->in)) {
         session->state = SESSION_WAITING;
         session_close(session);
@@ -168,6 +177,7 @@ static bool take_head(struct session *session) {
     case HEAD_COMPLETE:
         buffer->start += (uint32_t)worker->request_head.bytes;
         exchange_start(session, at);
+        give_empty(session); // nothing refers to the head any more
         return true;
     }
     return false;
