@@ -67,8 +67,7 @@ static const struct key guard_keys[] = {
              "for latencies and cost."},
     {"prometheus", TYPE_OPTIONAL, offsetof(struct guard_config, prometheus), .child = &prometheus,
      .help = "A metric from Prometheus."},
-    {"max", TYPE_NUMBER, offsetof(struct guard_config, max), .standard = "0",
-     .help = "The most a Prometheus metric may be."},
+    {"max", TYPE_NUMBER, offsetof(struct guard_config, max), .help = "The most a Prometheus metric may be."},
 };
 static const struct section guard =
     SECTION(guard_keys, .what = "a guard", .size = sizeof(struct guard_config),
