@@ -99,7 +99,9 @@ int main(int argc, char **argv) {
     }
     if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         const struct command *command = argc > 2 ? find(argv[2]) : NULL;
-        if (command && !command->own)
+        if (command && command->own)
+            return flushed(command->own(2, (char *[]){argv[2], (char[]){"--help"}, NULL}));
+        if (command)
             options_help(command, stdout);
         else
             print_help(stdout);

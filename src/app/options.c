@@ -21,7 +21,7 @@ static const struct {
      {"admin", required_argument, NULL, 'a'},
      "ADDRESS",
      "the daemon's admin address, http://HOST:PORT or unix:PATH\n"
-     "                       (default $SLUICE_ADMIN, else " DEFAULT_ADMIN ")"},
+     "                         (default $SLUICE_ADMIN, else " DEFAULT_ADMIN ")"},
     {OPTION_CLIENT,
      {"token-file", required_argument, NULL, 't'},
      "FILE",
@@ -43,7 +43,7 @@ void options_help(const struct command *command, FILE *to) {
                                                           : "    ";
         snprintf(left, sizeof left, "%s--%s%s%s", letter, known[i].option.name, known[i].argument ? " " : "",
                  known[i].argument ? known[i].argument : "");
-        fprintf(to, "  %-20s %s\n", left, known[i].help);
+        fprintf(to, "  %-22s %s\n", left, known[i].help);
     }
 }
 

@@ -150,8 +150,14 @@ static void note_result(struct fetch *fetch, CURLcode code) {
     curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &fetch->answer.status);
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && fetch->answer.truncated))
         return;
+    long os_error = 0;
+    curl_easy_getinfo(fetch->easy, CURLINFO_OS_ERRNO, &os_error);
     const char *reason = fetch->reason[0] ? fetch->reason : curl_easy_strerror(code);
-    snprintf(fetch->answer.error, sizeof fetch->answer.error, "%s", reason);
+    if (code == CURLE_COULDNT_CONNECT && os_error) // curl's own words name a port even for a unix socket
+        snprintf(fetch->answer.error, sizeof fetch->answer.error, "cannot connect: %s",
+                 strerror((int)os_error));
+    else
+        snprintf(fetch->answer.error, sizeof fetch->answer.error, "%s", reason);
 }
 
 bool fetch_wait(const struct fetch_request *request, struct fetch_answer *answer) {
