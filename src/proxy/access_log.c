@@ -40,7 +40,6 @@ struct log_lane {
 };
 
 // ---- the writer
-// --------------------------------------------------------------------------------------------------------------
 
 // A full disk or a broken pipe loses lines, counted, never requests.
 static void write_lines(struct access_log *log, const struct log_message *message) {
@@ -98,7 +97,6 @@ static struct log_message *message_new(enum log_message_kind kind) {
 }
 
 // ---- control thread
-// ------------------------------------------------------------------------------------------------------------
 
 struct access_log *access_log_new(void) {
     struct access_log *log = mem_zero(1, sizeof *log);
@@ -183,7 +181,6 @@ uint64_t access_log_dropped(const struct access_log *log) {
 }
 
 // ---- workers
-// -------------------------------------------------------------------------------------------------------------------
 
 static void hand_over(struct log_lane *lane) {
     struct access_log *log = lane->log;

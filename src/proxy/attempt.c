@@ -134,7 +134,6 @@ void exchange_connection_event(struct connection *connection, short what) {
 }
 
 // ---- after a failure
-// -------------------------------------------------------------------------------------------------------
 
 void attempt_count_failure(struct exchange *exchange, enum error_reason reason) {
     struct endpoint *endpoint = exchange->endpoint;

@@ -53,7 +53,6 @@ struct data_plane_change {
 };
 
 // ---- mail from the workers
-// -----------------------------------------------------------------------------------------------------
 
 static void post_home(struct data_plane *plane, struct plane_message message) {
     struct plane_message *copy = mem_alloc(sizeof *copy);
@@ -123,7 +122,6 @@ static void mail(int fd, short what, void *context) {
 }
 
 // ---- life
-// ------------------------------------------------------------------------------------------------------------------------
 
 static void throw_mail_away(struct data_plane *plane) {
     struct message *message = mailbox_take(&plane->mailbox);
@@ -208,7 +206,6 @@ void data_plane_reopen_log(struct data_plane *plane) {
 }
 
 // ---- reload: prepare
-// ---------------------------------------------------------------------------------------------------------------
 
 static struct running_listener *running(struct data_plane *plane, const char *configured) {
     for (size_t i = 0; i < plane->listener_count; i++)
@@ -301,7 +298,6 @@ void data_plane_abandon(struct data_plane_change *change) {
 }
 
 // ---- reload: commit
-// ----------------------------------------------------------------------------------------------------------------
 
 static void replace_listeners(struct data_plane *plane, const struct data_plane_change *change) {
     size_t kept = 0;
@@ -365,7 +361,6 @@ void data_plane_publish(struct data_plane *plane, struct plan *take_plan) {
 }
 
 // ---- figures
-// -------------------------------------------------------------------------------------------------------------------------
 
 uint64_t data_plane_connections(const struct data_plane *plane) {
     uint64_t sum = 0;

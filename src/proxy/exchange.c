@@ -8,10 +8,7 @@
 #define FREE_EXCHANGES 256
 #define ARENA_BYTES    2048
 
-static void collect(struct exchange *exchange);
-
 // ---- states
-// ------------------------------------------------------------------------------------------------------------
 
 static const uint16_t legal[] = {
     [EXCHANGE_START] = 1 << EXCHANGE_COLLECT | 1 << EXCHANGE_QUEUED | 1 << EXCHANGE_CONNECT |
@@ -43,7 +40,6 @@ const char *finish_name(enum finish finish) {
 }
 
 // ---- beginning
-// ---------------------------------------------------------------------------------------------------------
 
 static void total_expired(struct deadline *deadline) {
     struct exchange *exchange = list_entry(deadline, struct exchange, total);
@@ -161,7 +157,6 @@ static void remember_for_log(struct exchange *exchange, const struct head *head)
 }
 
 // ---- deciding
-// ----------------------------------------------------------------------------------------------------------
 
 static void note_decision(struct exchange *exchange) {
     struct unit unit = exchange->decision.unit;
@@ -191,8 +186,7 @@ static void dispatch(struct exchange *exchange, const struct head *head, const c
     attempt_start(exchange);
 }
 
-// With the head in worker->request_head: finds the route and the variant. `body` is NULL at the first try.
-static void route(struct exchange *exchange, const char *head_at, const struct slice *body) {
+void exchange_route(struct exchange *exchange, const char *head_at, const struct slice *body) {
     struct worker *worker = exchange->worker;
     const struct head *head = &worker->request_head;
     struct request_view view;
@@ -205,7 +199,7 @@ static void route(struct exchange *exchange, const char *head_at, const struct s
         exchange->head_bytes = arena_copy(&exchange->arena, slice_make(head_at, head->bytes));
         exchange->keeping = KEEP_ALL;
         exchange_move(exchange, EXCHANGE_COLLECT);
-        collect(exchange);
+        collect_body(exchange);
         return;
     }
     if (needs_body && !body) {
@@ -255,85 +249,14 @@ void exchange_start(struct session *session, const char *head_at) {
         reply_send(exchange, 413, "body_too_large", "the request body is larger than allowed");
         return;
     }
-    route(exchange, head_at, NULL);
-}
-
-// ---- collecting the body for the decision
-// --------------------------------------------------------------------------------
-
-static void body_expired(struct deadline *deadline) {
-    struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
-    struct worker *worker = exchange->worker;
-    worker_enter(worker);
-    counter_add(&worker->refused[REFUSED_BODY_TIMEOUT], 1);
-    exchange->asked_to_close = true;
-    reply_send(exchange, 408, "body_timeout", "the request body did not arrive in time");
-    worker_leave(worker);
-}
-
-// The body is here, or larger than what is held in memory (then the decision is made without it).
-static void collected(struct exchange *exchange) {
-    struct worker *worker = exchange->worker;
-    deadline_clear(&exchange->deadline);
-    struct head_limits unlimited = {SIZE_MAX, SIZE_MAX};
-    enum reject reject;
-    must(head_read_request(exchange->head_bytes, &unlimited, &worker->request_head, &reject) ==
-         HEAD_COMPLETE);
-    struct slice body = exchange->request.complete ? strbuf_as_slice(&exchange->kept) : SLICE("");
-    if (!body.at)
-        body = SLICE("");
-    exchange_move(exchange, EXCHANGE_START);
-    route(exchange, exchange->head_bytes.at, &body);
-}
-
-static void collect(struct exchange *exchange) {
-    struct session *session = exchange->session;
-    size_t most = (size_t)exchange_config(exchange)->limits.buffered_body_bytes;
-    if (exchange->framing.expect_continue && !exchange->continue_sent && !session->in) {
-        exchange->continue_sent = true;
-        struct segment go_on = segment_stays(SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
-        if (outbox_send(&session->outbox, &session->stream, &go_on, 1) == STREAM_FAILED) {
-            exchange_client_gone(exchange);
-            return;
-        }
-    }
-    while (!exchange->request.complete && exchange->kept.len <= most) {
-        enum stream_result result = session->in ? STREAM_DONE : session_read(session);
-        if (result == STREAM_BLOCKED) {
-            deadline_set(&exchange->worker->deadlines, &exchange->deadline,
-                         exchange_config(exchange)->timeouts.client_idle, exchange->worker->now_ns,
-                         body_expired);
-            return;
-        }
-        if (result != STREAM_DONE) {
-            exchange_client_gone(exchange);
-            return;
-        }
-        size_t data, used;
-        enum reject reject = REJECT_NONE;
-        char *at = buffer_at(session->in);
-        if (body_feed(&exchange->request, at, buffer_len(session->in), &data, &used, &reject) ==
-            BODY_REJECTED) {
-            exchange->asked_to_close = true;
-            reply_reject(exchange, reject);
-            return;
-        }
-        strbuf_append(&exchange->kept, at, data);
-        session->in->start += (uint32_t)used;
-        if (buffer_len(session->in) == 0) {
-            buffer_give(session->in);
-            session->in = NULL;
-        }
-    }
-    collected(exchange);
+    exchange_route(exchange, head_at, NULL);
 }
 
 // ---- events
-// --------------------------------------------------------------------------------------------------------------
 
 void exchange_client_readable(struct exchange *exchange) {
     if (exchange->state == EXCHANGE_COLLECT)
-        collect(exchange);
+        collect_body(exchange);
     else if (exchange->state == EXCHANGE_AWAIT || exchange->state == EXCHANGE_RESPOND)
         transfer_request(exchange);
 }
@@ -372,7 +295,6 @@ void exchange_client_gone(struct exchange *exchange) {
 }
 
 // ---- the one exit
-// ----------------------------------------------------------------------------------------------------------
 
 static enum session_after after(const struct exchange *exchange, enum finish finish) {
     if (finish == FINISH_CLIENT_GONE || finish == FINISH_CUT_SHORT || finish == FINISH_STOPPED)

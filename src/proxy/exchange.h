@@ -96,6 +96,10 @@ void exchange_start(struct session *session, const char *head_at);
 // No head could be read: the refusal is answered, logged and counted, and the connection ends.
 void exchange_refuse_head(struct session *session, enum reject reject);
 void exchange_refuse_late_head(struct session *session);
+// With the head in worker->request_head: finds the route and the variant and begins the first attempt. `body`
+// is NULL at the first try; when the decision needs it, it is collected (collect.c) and this is called again.
+void exchange_route(struct exchange *exchange, const char *head_at, const struct slice *body);
+void collect_body(struct exchange *exchange); // goes on collecting, as far as it goes
 void exchange_move(struct exchange *exchange, enum exchange_state to);
 void exchange_finish(struct exchange *exchange, enum finish finish);
 void exchange_free(struct exchange *exchange); // one from the worker's free list
@@ -122,13 +126,12 @@ void attempt_count_failure(struct exchange *exchange, enum error_reason reason);
 // forward.c
 void forward_request_head(struct exchange *exchange, const struct head *head); // writes head_out
 void forward_response_head(struct exchange *exchange, const struct head *head, struct strbuf *out);
-// transfer.c
+// transfer_request.c, transfer_response.c
 void transfer_request(struct exchange *exchange);  // client -> upstream, as far as it goes
 void transfer_response(struct exchange *exchange); // upstream -> client, as far as it goes
 // reply.c
 void reply_send(struct exchange *exchange, unsigned status, const char *reason, const char *text);
 void reply_reject(struct exchange *exchange, enum reject reject);
-// view.c
 void view_of(struct exchange *exchange, const struct head *head, struct request_view *view);
 
 static inline const struct plan_variant *exchange_variant(const struct exchange *exchange) {

@@ -22,7 +22,6 @@ const char *refusal_name(enum refusal refusal) {
 }
 
 // ---- events
-// ----------------------------------------------------------------------------------------------------------------
 
 void worker_enter(struct worker *worker) {
     worker->now_ns = clock_monotonic_ns();
@@ -44,7 +43,6 @@ static void connector_leave(struct connector *connector) {
 }
 
 // ---- plans
-// -----------------------------------------------------------------------------------------------------------------
 
 struct plan_hold *worker_hold(struct worker *worker) {
     worker->hold->users++;
@@ -80,7 +78,6 @@ static void adopt(struct worker *worker, struct plan_message *message) {
 }
 
 // ---- queues
-// ----------------------------------------------------------------------------------------------------------------
 
 static void serve_waiters(struct worker *worker, struct pool *pool) {
     struct waiter *waiter, *last = NULL;
@@ -105,7 +102,6 @@ void worker_room(struct worker *worker, struct pool *pool) {
 }
 
 // ---- draining and stopping
-// ---------------------------------------------------------------------------------------------------
 
 void worker_maybe_drained(struct worker *worker) {
     if (worker->draining && list_empty(&worker->sessions))
@@ -139,7 +135,6 @@ static void stop(struct worker *worker) {
 }
 
 // ---- mail
-// --------------------------------------------------------------------------------------------------------------------
 
 static void deliver(struct worker *worker, struct message *message) {
     switch ((enum worker_message_kind)message->kind) {
@@ -181,7 +176,6 @@ void worker_report_failing(struct worker *worker, struct endpoint *endpoint) {
 }
 
 // ---- life
-// ----------------------------------------------------------------------------------------------------------------------
 
 static struct event_base *base_new(void) {
     struct event_config *config = event_config_new();

@@ -1,0 +1,69 @@
+// The body is read before the route can be known: a JSON condition or a unit in the body.
+#include "exchange.h"
+
+static void body_expired(struct deadline *deadline) {
+    struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
+    struct worker *worker = exchange->worker;
+    worker_enter(worker);
+    counter_add(&worker->refused[REFUSED_BODY_TIMEOUT], 1);
+    exchange->asked_to_close = true;
+    reply_send(exchange, 408, "body_timeout", "the request body did not arrive in time");
+    worker_leave(worker);
+}
+
+// The body is here, or larger than what is held in memory (then the decision is made without it).
+static void collected(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+    deadline_clear(&exchange->deadline);
+    struct head_limits unlimited = {SIZE_MAX, SIZE_MAX};
+    enum reject reject;
+    must(head_read_request(exchange->head_bytes, &unlimited, &worker->request_head, &reject) ==
+         HEAD_COMPLETE);
+    struct slice body = exchange->request.complete ? strbuf_as_slice(&exchange->kept) : SLICE("");
+    if (!body.at)
+        body = SLICE("");
+    exchange_move(exchange, EXCHANGE_START);
+    exchange_route(exchange, exchange->head_bytes.at, &body);
+}
+
+void collect_body(struct exchange *exchange) {
+    struct session *session = exchange->session;
+    size_t most = (size_t)exchange_config(exchange)->limits.buffered_body_bytes;
+    if (exchange->framing.expect_continue && !exchange->continue_sent && !session->in) {
+        exchange->continue_sent = true;
+        struct segment go_on = segment_stays(SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+        if (outbox_send(&session->outbox, &session->stream, &go_on, 1) == STREAM_FAILED) {
+            exchange_client_gone(exchange);
+            return;
+        }
+    }
+    while (!exchange->request.complete && exchange->kept.len <= most) {
+        enum stream_result result = session->in ? STREAM_DONE : session_read(session);
+        if (result == STREAM_BLOCKED) {
+            deadline_set(&exchange->worker->deadlines, &exchange->deadline,
+                         exchange_config(exchange)->timeouts.client_idle, exchange->worker->now_ns,
+                         body_expired);
+            return;
+        }
+        if (result != STREAM_DONE) {
+            exchange_client_gone(exchange);
+            return;
+        }
+        size_t data, used;
+        enum reject reject = REJECT_NONE;
+        char *at = buffer_at(session->in);
+        if (body_feed(&exchange->request, at, buffer_len(session->in), &data, &used, &reject) ==
+            BODY_REJECTED) {
+            exchange->asked_to_close = true;
+            reply_reject(exchange, reject);
+            return;
+        }
+        strbuf_append(&exchange->kept, at, data);
+        session->in->start += (uint32_t)used;
+        if (buffer_len(session->in) == 0) {
+            buffer_give(session->in);
+            session->in = NULL;
+        }
+    }
+    collected(exchange);
+}

@@ -1,0 +1,160 @@
+// The request, client -> upstream, without collecting it: at most one buffer that the upstream has not taken;
+// while there is one, the client is not read (back-pressure).
+#include "exchange.h"
+#include "frame.h"
+
+// ---- the request, client -> upstream
+
+static void body_expired(struct deadline *deadline) {
+    struct exchange *exchange = list_entry(deadline, struct exchange, body_deadline);
+    struct worker *worker = exchange->worker;
+    worker_enter(worker);
+    counter_add(&worker->refused[REFUSED_BODY_TIMEOUT], 1);
+    attempt_release(exchange, false);
+    exchange->asked_to_close = true;
+    if (exchange->state == EXCHANGE_AWAIT)
+        reply_send(exchange, 408, "body_timeout", "the request body did not arrive in time");
+    else
+        exchange_finish(exchange, FINISH_CLIENT_GONE);
+    worker_leave(worker);
+}
+
+// The first write of an attempt: the head and what is kept of the body. Returns the number of segments.
+static unsigned opening(struct exchange *exchange, struct segment *segments) {
+    struct strbuf *head = &exchange->head_out;
+    unsigned count = 0;
+    exchange->head_sent = true;
+    if (exchange->kept.len == 0) {
+        if (exchange->chunk_request && exchange->request.complete)
+            strbuf_literal(head, CHUNK_LAST);
+        segments[count++] = segment_stays(strbuf_as_slice(head));
+        return count;
+    }
+    if (exchange->chunk_request) {
+        char line[CHUNK_LINE_BYTES];
+        size_t len = chunk_line_before(line + sizeof line, exchange->kept.len);
+        strbuf_append(head, line + sizeof line - len, len);
+    }
+    segments[count++] = segment_stays(strbuf_as_slice(head));
+    segments[count++] = segment_stays(strbuf_as_slice(&exchange->kept));
+    if (exchange->chunk_request)
+        segments[count++] = segment_stays(exchange->request.complete ? frame_last : frame_end);
+    return count;
+}
+
+// Another attempt needs the same bytes: they are kept up to the limit. Kept bytes that are being written must
+// not move.
+static void keep(struct exchange *exchange, const char *at, size_t len) {
+    if (exchange->keeping != KEEP_ALL)
+        return;
+    size_t most = (size_t)exchange_config(exchange)->limits.buffered_body_bytes;
+    if (exchange->kept.len + len > most) {
+        exchange->keeping = KEEP_LOST;
+        return;
+    }
+    strbuf_append(&exchange->kept, at, len);
+}
+
+// Bytes behind the body belong to the next request: they move to a buffer of their own.
+static struct buffer *split_off(struct session *session, struct buffer *buffer, size_t used) {
+    size_t rest = buffer_len(buffer) - used;
+    if (rest == 0)
+        return NULL;
+    struct buffer *next = buffer_take(&session->worker->buffers);
+    memcpy(next->bytes + next->end, buffer_at(buffer) + used, rest);
+    next->end += (uint32_t)rest;
+    return next;
+}
+
+static void refuse_body(struct exchange *exchange, enum reject reject) {
+    attempt_release(exchange, false);
+    exchange->asked_to_close = true;
+    if (exchange->state != EXCHANGE_AWAIT) {
+        exchange_finish(exchange, FINISH_CLIENT_GONE);
+        return;
+    }
+    if (reject != REJECT_NONE) {
+        reply_reject(exchange, reject);
+        return;
+    }
+    counter_add(&exchange->worker->refused[REFUSED_BODY_TOO_LARGE], 1);
+    reply_send(exchange, 413, "body_too_large", "the request body is larger than allowed");
+}
+
+// Takes the body's next bytes from session->in into *segment. False: the exchange ended (refused).
+static bool next_part(struct exchange *exchange, struct segment *segment) {
+    struct session *session = exchange->session;
+    struct buffer *buffer = session->in;
+    size_t data, used;
+    enum reject reject = REJECT_NONE;
+    enum body_result result =
+        body_feed(&exchange->request, buffer_at(buffer), buffer_len(buffer), &data, &used, &reject);
+    if (result == BODY_REJECTED ||
+        exchange->request.bytes > (uint64_t)exchange_config(exchange)->limits.body_bytes) {
+        refuse_body(exchange, reject);
+        return false;
+    }
+    session->in = split_off(session, buffer, used);
+    buffer->end = buffer->start + (uint32_t)data;
+    keep(exchange, buffer_at(buffer), data);
+    if (exchange->chunk_request)
+        frame_chunk(buffer, data, exchange->request.complete);
+    *segment = segment_buffer(buffer);
+    return true;
+}
+
+static bool request_sent(struct exchange *exchange, enum stream_result result) {
+    if (result == STREAM_FAILED) {
+        // The upstream may have answered before it closed: its side is read, and decides.
+        exchange->connection->stream.readable = true;
+        transfer_response(exchange);
+        return false;
+    }
+    exchange->touched = true;
+    return result == STREAM_DONE;
+}
+
+static void wait_for_body(struct exchange *exchange) {
+    deadline_set(&exchange->worker->deadlines, &exchange->body_deadline,
+                 exchange_config(exchange)->timeouts.client_idle, exchange->worker->now_ns, body_expired);
+}
+
+// Sends the opening with the body bytes that are already here, in one write.
+static bool send_opening(struct exchange *exchange) {
+    struct session *session = exchange->session;
+    struct connection *connection = exchange->connection;
+    struct segment segments[OUTBOX_SEGMENTS];
+    unsigned count = opening(exchange, segments);
+    if (!exchange->request.complete && session->in && !exchange->kept.len) {
+        struct segment part;
+        if (!next_part(exchange, &part))
+            return false;
+        segments[count++] = part;
+    }
+    return request_sent(exchange, outbox_send(&connection->outbox, &connection->stream, segments, count));
+}
+
+void transfer_request(struct exchange *exchange) {
+    struct session *session = exchange->session;
+    struct connection *connection = exchange->connection;
+    if (!outbox_empty(&connection->outbox) || (!exchange->head_sent && !send_opening(exchange)))
+        return;
+    while (!exchange->request.complete) {
+        enum stream_result result = session->in ? STREAM_DONE : session_read(session);
+        if (result == STREAM_BLOCKED) {
+            wait_for_body(exchange);
+            return;
+        }
+        if (result != STREAM_DONE) { // the client broke off inside its body
+            exchange_client_gone(exchange);
+            return;
+        }
+        struct segment part;
+        if (!next_part(exchange, &part) ||
+            !request_sent(exchange, outbox_send(&connection->outbox, &connection->stream, &part, 1)))
+            return;
+        if (exchange->state == EXCHANGE_AWAIT) // the upstream's silence counts from the last byte it was sent
+            attempt_await(exchange);
+    }
+    deadline_clear(&exchange->body_deadline);
+}

@@ -1,0 +1,248 @@
+// The response, upstream -> client, as it arrives: at most one buffer that the client has not taken; while
+// there is one, the upstream is not read (back-pressure).
+#include "base/log.h"
+#include "exchange.h"
+#include "frame.h"
+#include "http/hop.h"
+#include "http/parser.h"
+#include "http/writer.h"
+
+// Interim responses passed on per exchange; more is no server that we know.
+#define INTERIM_MOST 10
+
+// ---- the response, upstream -> client
+
+static void bad_response(struct exchange *exchange, enum reject reject) {
+    log_warn("response refused", "route=%s endpoint=%s reason=%s request_id=%.*s",
+             exchange->route->live.config->name, exchange->endpoint->url, reject_name(reject),
+             (int)exchange->request_id.len, exchange->request_id.at);
+    attempt_failed(exchange, &(struct failure){0, 502, ERROR_REASON_BAD_RESPONSE});
+}
+
+static void cut_short(struct exchange *exchange, enum error_reason reason) {
+    if (!exchange->charged_ns)
+        exchange->blame = reason;
+    attempt_count_failure(exchange, reason);
+    exchange_finish(exchange, FINISH_CUT_SHORT);
+}
+
+static void silence_expired(struct deadline *deadline) {
+    struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
+    struct worker *worker = exchange->worker;
+    worker_enter(worker);
+    if (outbox_empty(&exchange->session->outbox))
+        cut_short(exchange, ERROR_REASON_TIMEOUT);
+    else // it is the client that takes nothing
+        exchange_client_gone(exchange);
+    worker_leave(worker);
+}
+
+static void response_complete(struct exchange *exchange) {
+    struct connection *connection = exchange->connection;
+    // Bytes behind the response, or an unfinished request, make the connection unusable for another exchange.
+    bool reusable = exchange->response_framing.keep_alive && exchange->request.complete && !connection->in &&
+                    exchange->response_framing.kind != BODY_UNTIL_CLOSE;
+    attempt_count_failure(exchange, exchange->status >= 500 ? ERROR_REASON_5XX : ERROR_REASON_NONE);
+    attempt_release(exchange, reusable);
+    deadline_clear(&exchange->body_deadline);
+    exchange_move(exchange, EXCHANGE_FLUSH);
+    if (outbox_empty(&exchange->session->outbox))
+        exchange_finish(exchange, FINISH_COMPLETE);
+    else
+        exchange_wait_for_client(exchange);
+}
+
+// A 1xx on its way to the final response: passed on to clients that know them (RFC 9110 15.2).
+static enum stream_result pass_interim(struct exchange *exchange, const struct head *head) {
+    struct session *session = exchange->session;
+    if (head->status == 101 || ++exchange->interim > INTERIM_MOST) {
+        bad_response(exchange, REJECT_UNEXPECTED_SWITCH);
+        return STREAM_FAILED;
+    }
+    if (exchange->old_client || (head->status == 100 && exchange->continue_sent))
+        return STREAM_DONE;
+    struct strbuf *out = &exchange->worker->scratch;
+    strbuf_clear(out);
+    write_status_line(out, head->status, head->reason);
+    hop_mark_response((struct head *)head);
+    write_kept_fields(out, head);
+    strbuf_literal(out, "\r\n");
+    struct segment segment = segment_copied(strbuf_as_slice(out));
+    if (outbox_send(&session->outbox, &session->stream, &segment, 1) == STREAM_FAILED) {
+        exchange_client_gone(exchange);
+        return STREAM_FAILED;
+    }
+    return STREAM_DONE;
+}
+
+// What became of the bytes in connection->in.
+enum progress { PROGRESS_ON, PROGRESS_MORE, PROGRESS_ENDED };
+
+static enum progress begin_response(struct exchange *exchange, const struct head *head) {
+    if (attempt_again_on_status(exchange, head->status))
+        return PROGRESS_ENDED;
+    exchange_move(exchange, EXCHANGE_RESPOND);
+    exchange->status = head->status;
+    exchange->first_byte_ns = exchange->worker->now_ns;
+    if (head->status >= 500 && !exchange->charged_ns)
+        exchange->blame = ERROR_REASON_5XX;
+    body_start(&exchange->response, &exchange->response_framing);
+    strbuf_clear(&exchange->worker->scratch);
+    forward_response_head(exchange, head, &exchange->worker->scratch);
+    return PROGRESS_ON;
+}
+
+// Reads a head from connection->in; on PROGRESS_ON the client's head stands in worker->scratch and must be
+// sent.
+static enum progress read_response_head(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+    struct head *head = &worker->response_head;
+    struct head_limits limits = {SIZE_MAX, 65536};
+    for (;;) {
+        struct buffer *buffer = exchange->connection->in;
+        if (!buffer)
+            return PROGRESS_MORE;
+        struct slice bytes = slice_make(buffer_at(buffer), buffer_len(buffer));
+        enum reject reject = REJECT_NONE;
+        enum head_result result = head_read_response(bytes, &limits, head, &reject);
+        if (result == HEAD_PARTIAL && buffer_space(buffer) == 0) {
+            result = HEAD_REJECTED;
+            reject = REJECT_HEAD_TOO_LARGE;
+        }
+        if (result == HEAD_PARTIAL)
+            return PROGRESS_MORE;
+        if (result == HEAD_COMPLETE)
+            reject = framing_of_response(head, exchange->to_head, &exchange->response_framing);
+        if (reject == REJECT_NONE &&
+            !parser_agrees_on_response(slice_make(bytes.at, head->bytes), head, &exchange->response_framing,
+                                       exchange->to_head))
+            reject = REJECT_PARSERS_DISAGREE;
+        if (reject != REJECT_NONE) {
+            bad_response(exchange, reject);
+            return PROGRESS_ENDED;
+        }
+        buffer->start += (uint32_t)head->bytes;
+        if (head->status >= 200)
+            return begin_response(exchange, head);
+        if (pass_interim(exchange, head) == STREAM_FAILED)
+            return PROGRESS_ENDED;
+        if (buffer_len(buffer) == 0) {
+            buffer_give(buffer);
+            exchange->connection->in = NULL;
+        }
+    }
+}
+
+// Sends what is in connection->in (perhaps nothing) to the client, behind `head` when that is not empty.
+static enum progress pass_body(struct exchange *exchange, struct slice head) {
+    struct session *session = exchange->session;
+    struct connection *connection = exchange->connection;
+    struct buffer *buffer = connection->in;
+    struct segment segments[2];
+    unsigned count = 0;
+    bool extra = false;
+    if (head.len)
+        segments[count++] = segment_copied(head);
+    connection->in = NULL;
+    if (buffer) {
+        size_t data, used;
+        enum reject reject;
+        char *at = buffer_at(buffer);
+        enum body_result result =
+            body_feed(&exchange->response, at, buffer_len(buffer), &data, &used, &reject);
+        if (result == BODY_REJECTED) {
+            buffer_give(buffer);
+            cut_short(exchange, ERROR_REASON_BAD_RESPONSE);
+            return PROGRESS_ENDED;
+        }
+        extra = used < buffer_len(buffer);
+        buffer->end = buffer->start + (uint32_t)data;
+        exchange->response_bytes += data;
+        if (exchange->chunk_response)
+            frame_chunk(buffer, data, exchange->response.complete);
+        segments[count++] = segment_buffer(buffer);
+    }
+    if (extra) // the upstream sent more than it announced: its connection ends here
+        exchange->response_framing.keep_alive = false;
+    if (outbox_send(&session->outbox, &session->stream, segments, count) == STREAM_FAILED) {
+        exchange_client_gone(exchange);
+        return PROGRESS_ENDED;
+    }
+    if (!exchange->response.complete)
+        return PROGRESS_ON;
+    response_complete(exchange);
+    return PROGRESS_ENDED;
+}
+
+// The upstream closed or reset the connection.
+static void upstream_ended(struct exchange *exchange, enum stream_result result) {
+    struct session *session = exchange->session;
+    if (exchange->state != EXCHANGE_RESPOND) {
+        attempt_failed(exchange, &(struct failure){RETRY_RESET_BEFORE_RESPONSE, 502, ERROR_REASON_RESET});
+        return;
+    }
+    if (result != STREAM_ENDED || !body_end(&exchange->response)) {
+        cut_short(exchange, ERROR_REASON_CUT_SHORT);
+        return;
+    }
+    if (exchange->chunk_response) {
+        struct segment last = segment_stays(frame_none);
+        if (outbox_send(&session->outbox, &session->stream, &last, 1) == STREAM_FAILED) {
+            exchange_client_gone(exchange);
+            return;
+        }
+    }
+    response_complete(exchange);
+}
+
+static enum stream_result read_connection(struct connection *connection, struct buffer_pool *pool) {
+    if (!connection->in)
+        connection->in = buffer_take(pool);
+    struct buffer *buffer = connection->in;
+    size_t got;
+    enum stream_result result =
+        stream_read(&connection->stream, buffer->bytes + buffer->end, buffer_space(buffer), &got);
+    buffer->end += (uint32_t)got;
+    if (buffer_len(buffer) == 0) {
+        buffer_give(buffer);
+        connection->in = NULL;
+    }
+    return result;
+}
+
+// One read's worth. False: stop.
+static bool pull(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+    enum stream_result result = read_connection(exchange->connection, &worker->buffers);
+    if (result == STREAM_BLOCKED)
+        return false;
+    if (result != STREAM_DONE) {
+        upstream_ended(exchange, result);
+        return false;
+    }
+    struct slice head = {0};
+    enum progress progress = PROGRESS_ON;
+    if (exchange->state == EXCHANGE_AWAIT) {
+        progress = read_response_head(exchange);
+        head = strbuf_as_slice(&worker->scratch);
+    }
+    if (progress == PROGRESS_ON) {
+        deadline_set(&worker->deadlines, &exchange->deadline,
+                     exchange_variant(exchange)->timeouts.stream_idle, worker->now_ns, silence_expired);
+        progress = pass_body(exchange, head);
+    }
+    if (progress == PROGRESS_ENDED)
+        return false;
+    // More is to come. A reset that arrived right behind these bytes brings no edge of its own, and libevent
+    // reports it as plain readiness: only another read can tell.
+    exchange->connection->stream.readable = true;
+    return true;
+}
+
+void transfer_response(struct exchange *exchange) {
+    struct connection *connection = exchange->connection;
+    // After a pull that says stop the exchange may be gone.
+    while (connection->stream.readable && outbox_empty(&exchange->session->outbox))
+        if (!pull(exchange))
+            return;
+}
