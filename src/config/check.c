@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 // ---- addresses
-// -----------------------------------------------------------------------------------------------------------------
 
 static bool numeric_host(const char *host) {
     struct in6_addr any;
@@ -53,7 +52,6 @@ static void check_listeners(struct check *check) {
 }
 
 // ---- pools
-// ---------------------------------------------------------------------------------------------------------------------
 
 static int by_url(const void *left, const void *right) {
     const struct endpoint_config *a = *(struct endpoint_config *const *)left,

@@ -13,7 +13,6 @@
 #define VARIANTS_MOST 16
 
 // ---- names
-// -----------------------------------------------------------------------------------------------------------------------
 
 struct named { // for sorted look-ups
     const char *name;
@@ -66,7 +65,6 @@ static void unknown_pool(struct check *check, const struct variant_config *varia
 }
 
 // ---- weights
-// ---------------------------------------------------------------------------------------------------------------------
 
 static const char *percent(struct check *check, int64_t points) {
     if (points % 100 == 0)
@@ -111,7 +109,6 @@ static void check_weights(struct check *check, struct route_config *route) {
 }
 
 // ---- parts of a route
-// --------------------------------------------------------------------------------------------------------------
 
 static bool host_form(const char *host) {
     if (strncmp(host, "*.", 2) == 0)
@@ -244,7 +241,6 @@ static void check_route(struct check *check, struct route_config *route, const s
 }
 
 // ---- all of them
-// -------------------------------------------------------------------------------------------------------------------
 
 static bool matches_everything(const struct match_config *match) {
     return !match->host && !match->path && (!match->path_prefix || strcmp(match->path_prefix, "/") == 0) &&

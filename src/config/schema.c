@@ -5,7 +5,6 @@
     { .keys = keys_, .count = COUNT(keys_), __VA_ARGS__ }
 
 // ---- listeners, admin, log
-// ---------------------------------------------------------------------------------------------------
 
 static const struct key listener_tls_keys[] = {
     {"certificate", TYPE_PATH, offsetof(struct listener_tls_config, certificate), .flags = KEY_REQUIRED,
@@ -52,7 +51,6 @@ static const struct section access_log =
             .place_offset = 1 + offsetof(struct access_log_config, place));
 
 // ---- limits and time-outs
-// ------------------------------------------------------------------------------------------------------
 
 static const struct key limits_keys[] = {
     {"connections", TYPE_INTEGER, offsetof(struct limits_config, connections), .standard = "50000",
@@ -103,7 +101,6 @@ static const struct section own_timeouts =
     SECTION(own_timeouts_keys, .what = "`timeouts`", .size = sizeof(struct timeouts_config));
 
 // ---- pools
-// ---------------------------------------------------------------------------------------------------------------------
 
 static const struct key endpoint_keys[] = {
     {"url", TYPE_CUSTOM, 0, .read = read_endpoint_url, .type_text = "URL", .flags = KEY_REQUIRED,
@@ -222,7 +219,6 @@ static const struct section pool = SECTION(pool_keys, .what = "a pool", .size = 
                                            .name_offset = 1 + offsetof(struct pool_config, name));
 
 // ---- routes
-// ----------------------------------------------------------------------------------------------------------------------
 
 static const struct key match_keys[] = {
     {"host", TYPE_STRING, offsetof(struct match_config, host),

@@ -62,7 +62,6 @@ struct section {
 extern const struct section schema_root;
 
 // ---- settle.c, for custom readers
-// -------------------------------------------------------------------------------------------------
 
 struct settle {
     struct arena *arena;
@@ -79,7 +78,6 @@ const char *settle_path(struct settle *settle, const char *path);
 void settle_wrong(struct settle *settle, const struct node *node, const char *wanted);
 
 // ---- readers of special forms (special.c)
-// ---------------------------------------------------------------------------------------------
 
 void read_workers(struct settle *settle, const struct node *node, void *field);
 void read_sticky_by(struct settle *settle, const struct node *node, void *field);

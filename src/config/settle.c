@@ -44,7 +44,6 @@ static void *field_at(void *object, size_t offset) {
 }
 
 // ---- scalars
-// -------------------------------------------------------------------------------------------------------------------
 
 static void check_range(struct settle *settle, const struct key *key, const struct node *node,
                         int64_t value) {
@@ -134,7 +133,6 @@ static void read_scalar(struct settle *settle, const struct key *key, const stru
 }
 
 // ---- lists and maps
-// --------------------------------------------------------------------------------------------------------------
 
 static void read_strings(struct settle *settle, const struct key *key, const struct node *node,
                          struct string_list *list) {
@@ -273,7 +271,6 @@ static void read_named(struct settle *settle, const struct key *key, const struc
 }
 
 // ---- sections
-// --------------------------------------------------------------------------------------------------------------------
 
 static void read_value(struct settle *settle, const struct key *key, const struct node *node, void *object) {
     void *field = field_at(object, key->offset);

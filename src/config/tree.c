@@ -48,7 +48,6 @@ static bool next(struct reader *reader, yaml_event_t *event) {
 }
 
 // ---- ${NAME}
-// -----------------------------------------------------------------------------------------------------------------
 
 static bool name_char(char c, bool first) {
     return c == '_' || isalpha((unsigned char)c) || (!first && isdigit((unsigned char)c));
@@ -97,7 +96,6 @@ static const char *expand(struct reader *reader, const char *text, struct place 
 }
 
 // ---- nodes
-// -------------------------------------------------------------------------------------------------------------------
 
 static struct node *read_node(struct reader *reader, yaml_event_t *event);
 

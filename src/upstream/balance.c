@@ -19,10 +19,7 @@ static bool enter(struct attempt *attempt, struct endpoint *endpoint) {
     return false;
 }
 
-static size_t pick_weighted(const struct pool_view *view, struct random_state *random) {
-    if (!view->cumulative)
-        return (size_t)random_below(random, view->ready_count);
-    uint32_t target = (uint32_t)random_below(random, view->cumulative[view->ready_count - 1]);
+static size_t at_weight(const struct pool_view *view, uint32_t target) {
     size_t low = 0, high = view->ready_count - 1;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -34,6 +31,24 @@ static size_t pick_weighted(const struct pool_view *view, struct random_state *r
     return low;
 }
 
+static size_t pick_weighted(const struct pool_view *view, struct random_state *random) {
+    if (!view->cumulative)
+        return (size_t)random_below(random, view->ready_count);
+    return at_weight(view, (uint32_t)random_below(random, view->cumulative[view->ready_count - 1]));
+}
+
+// Another one than `first`, by weight among the rest: of two endpoints always both are compared.
+static size_t pick_other(const struct pool_view *view, struct random_state *random, size_t first) {
+    if (!view->cumulative) {
+        size_t other = (size_t)random_below(random, view->ready_count - 1);
+        return other + (other >= first);
+    }
+    uint32_t before = first ? view->cumulative[first - 1] : 0;
+    uint32_t own = view->cumulative[first] - before;
+    uint32_t target = (uint32_t)random_below(random, view->cumulative[view->ready_count - 1] - own);
+    return at_weight(view, target < before ? target : target + own);
+}
+
 // Load relative to weight, compared without division.
 static bool busier(const struct endpoint *a, const struct endpoint *b) {
     uint64_t busy_a = atomic_load_explicit(&a->inflight, memory_order_relaxed);
@@ -41,11 +56,12 @@ static bool busier(const struct endpoint *a, const struct endpoint *b) {
     return busy_a * b->weight > busy_b * a->weight;
 }
 
-// The better of two random ones. (Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 2001.)
+// The better of two different random ones. (Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 2001.)
 static struct endpoint *try_two_choices(struct attempt *attempt, struct random_state *random) {
     const struct pool_view *view = attempt->view;
-    struct endpoint *first = view->ready[pick_weighted(view, random)];
-    struct endpoint *second = view->ready[pick_weighted(view, random)];
+    size_t one = pick_weighted(view, random);
+    struct endpoint *first = view->ready[one];
+    struct endpoint *second = view->ready[pick_other(view, random, one)];
     if (busier(first, second)) {
         struct endpoint *swap = first;
         first = second;
@@ -53,7 +69,7 @@ static struct endpoint *try_two_choices(struct attempt *attempt, struct random_s
     }
     if (enter(attempt, first))
         return first;
-    return second != first && enter(attempt, second) ? second : NULL;
+    return enter(attempt, second) ? second : NULL;
 }
 
 static struct endpoint *try_round_robin(struct attempt *attempt, unsigned lane) {
