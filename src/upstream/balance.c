@@ -56,7 +56,8 @@ static bool busier(const struct endpoint *a, const struct endpoint *b) {
     return busy_a * b->weight > busy_b * a->weight;
 }
 
-// The better of two different random ones. (Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 2001.)
+// The better of two different random ones. (Mitzenmacher, The Power of Two Choices in Randomized Load
+// Balancing, 2001.)
 static struct endpoint *try_two_choices(struct attempt *attempt, struct random_state *random) {
     const struct pool_view *view = attempt->view;
     size_t one = pick_weighted(view, random);
