@@ -100,7 +100,7 @@ struct health_config {
 };
 struct ejection_config {
     int64_t consecutive_failures; // 0: off
-    int64_t base_time;            // ms; doubles with each ejection in a row, at most 10 times
+    int64_t base_time;            // ms; times the ejections in a row, at most 10 times
     int64_t max_share;            // percent of the pool's endpoints, at most
 };
 struct queue_config {

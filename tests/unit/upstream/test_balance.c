@@ -88,7 +88,7 @@ static void least_inflight_avoids_the_slow_one(void **state) {
         slow += chosen == sample_endpoint(&sample, 0);
         endpoint_leave(chosen);
     }
-    assert_true(slow < 350); // only when both of the two choices fall on it: a quarter
+    assert_int_equal(slow, 0); // the two choices are never the same endpoint
     for (int i = 0; i < 10; i++)
         endpoint_leave(sample_endpoint(&sample, 0));
     sample_free(&sample);
