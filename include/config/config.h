@@ -270,3 +270,5 @@ struct timeouts_config config_timeouts(const struct config *config, const struct
 // NULL when absent; *index (may be NULL) gets the position.
 const struct route_config *config_route(const struct config *config, const char *name, size_t *index);
 const struct pool_config *config_pool(const struct config *config, const char *name, size_t *index);
+// A well-formed JSON pointer (RFC 6901): "" or /a/b with ~0 and ~1 as the only escapes.
+bool pointer_valid(const char *pointer);

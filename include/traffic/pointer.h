@@ -14,4 +14,3 @@ struct slice document_text(const struct document *document, const char *pointer,
 struct slice document_scalar(const struct document *document, const char *pointer, struct arena *arena);
 // Whether the value at `pointer` equals the JSON text `expected` (numbers by value).
 bool document_equals(const struct document *document, const char *pointer, const char *expected);
-bool pointer_valid(const char *pointer); // "" or /a/b with ~0 ~1 escapes

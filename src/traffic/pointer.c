@@ -1,4 +1,5 @@
 #include "traffic/pointer.h"
+#include "config/config.h"
 
 #include "base/mem.h"
 
@@ -60,15 +61,6 @@ void document_free(struct document *document) {
         return;
     json_decref(document->root);
     mem_free(document);
-}
-
-bool pointer_valid(const char *pointer) {
-    if (*pointer != '\0' && *pointer != '/')
-        return false;
-    for (; *pointer; pointer++)
-        if (*pointer == '~' && pointer[1] != '0' && pointer[1] != '1')
-            return false;
-    return true;
 }
 
 // Undoes ~1 and ~0 in place.

@@ -1,4 +1,5 @@
 #include "base/strbuf.h"
+#include "config/config.h"
 #include "traffic/pointer.h"
 #include "unit.h"
 
