@@ -1,5 +1,7 @@
+int test_frame(void);
+int test_plan(void);
 int test_retry(void);
 
 int main(void) {
-    return test_retry() != 0;
+    return test_frame() + test_plan() + test_retry() != 0;
 }
