@@ -48,8 +48,7 @@ def test_the_openai_client_streaming_and_not(chat):
         assert whole["id"]
         seen.add(whole["variant"])
     assert seen <= {"stable", "canary"}
-    metrics = chat.metrics()
-    assert metrics.sum("sluice_requests_total", route="chat") == 12
+    assert chat.counted("sluice_requests_total", 12, route="chat")
 
 
 def test_the_openai_client_sees_the_same_directly_and_through_sluice(start_sluice, simulate):

@@ -19,10 +19,10 @@ def test_a_refused_connection_is_retried_on_another_endpoint(start_sluice, upstr
                            "routes": [route(retry=RETRY)]})
     for _ in range(20):
         assert daemon.ask("POST", body="x").text == "live"
+    assert daemon.counted("sluice_requests_total", 20, code="2xx", variant="stable")
     metrics = daemon.metrics()
     assert metrics.sum("sluice_retries_total", route="chat", reason="connect") >= 5
     assert metrics.sum("sluice_request_errors_total") == 0, "the client's answer was good"
-    assert metrics.sum("sluice_requests_total", code="2xx", variant="stable") == 20
 
 
 @pytest.mark.parametrize("fault", ["reset", "close", "502", "503", "504", "half head"])
@@ -53,7 +53,8 @@ def test_a_failure_before_the_answer_is_retried(start_sluice, upstream, fault, m
 
 def test_without_retry_the_failure_is_the_answer(start_sluice, upstream):
     server = upstream("sick", lambda request, reply: reply.send(503, "sick"))
-    daemon = start_sluice({"pools": {"stable": pool(server, upstream("well"), balance="round_robin")}, "routes": [route()]})
+    daemon = start_sluice({"workers": 1, "pools": {"stable": pool(server, upstream("well"), balance="round_robin")},
+                           "routes": [route()]})
     statuses = sorted(daemon.ask().status for _ in range(2))
     assert statuses == [200, 503]
 
@@ -111,8 +112,8 @@ def test_the_fallback_answers_and_the_chosen_variant_is_charged(start_sluice, up
     for _ in range(5):
         response = daemon.ask("POST", body="x")
         assert response.status == 200 and response.text == "stable"
+    assert daemon.counted("sluice_fallbacks_total", 5, route="chat")
     metrics = daemon.metrics()
-    assert metrics.sum("sluice_fallbacks_total", route="chat") == 5
     assert metrics.values("sluice_fallbacks_total", "from") >= {"canary"}
     assert metrics.sum("sluice_request_errors_total", route="chat", variant="canary") == 5
     assert metrics.sum("sluice_request_errors_total", route="chat", variant="stable") == 0

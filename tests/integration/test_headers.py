@@ -117,15 +117,16 @@ def test_an_upstream_cannot_claim_another_variant(pair):
     assert response.all("X-Sluice-Variant") == ["stable"] and response.header("X-Sluice-Error") is None
 
 
-def test_a_variants_header_edits(start_sluice, upstream):
+def test_a_variants_header_edits(start_sluice, upstream, tmp_path):
+    (tmp_path / "preview.token").write_text("t0ken\n", encoding="utf-8")
     servers = {name: upstream(name) for name in ("stable", "canary")}
     daemon = start_sluice({
         "pools": {name: pool(server) for name, server in servers.items()},
         "routes": [route("chat", {"stable": 100, "canary": {"pool": "canary", "weight": 0, "request": {
             "set_headers": {"X-Prompt-Version": "v2.1", "X-New": "n"}, "remove_headers": ["X-Debug", "x-trace"]}}},
-            override={"header": "X-Try"})]})
+            override={"header": "X-Try", "token_file": "preview.token"})]})
     fields = [("X-Prompt-Version", "v1"), ("X-Debug", "1"), ("X-Trace", "t"), ("X-Debug", "2"), ("X-Other", "o")]
-    daemon.ask(headers=[*fields, ("X-Try", "canary")])
+    daemon.ask(headers=[*fields, ("X-Try", "canary;t0ken")])
     daemon.ask(headers=fields)
     edited, plain = servers["canary"].requests[0], servers["stable"].requests[0]
     assert edited.header("X-Prompt-Version") == "v2.1" and edited.header("X-New") == "n"

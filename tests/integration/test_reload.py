@@ -81,7 +81,7 @@ def test_reloads_under_load(start_sluice, nginx, upstream, tmp_path):
     assert metrics.sum("sluice_config_reload_total", result="success") >= count
     assert metrics.sum("sluice_config_reload_total", result="failure") == 0
     # All clients are gone: what is still open are listeners, the log, the admin socket and idle upstream connections.
-    wait_for(lambda: daemon.metrics().sum("sluice_client_connections") == 0)
+    assert daemon.counted("sluice_client_connections", 0)
 
 
 def test_descriptors_return_to_the_number_before(start_sluice, upstream):
@@ -166,10 +166,10 @@ def test_a_broken_file_changes_nothing_and_names_the_place(start_sluice, upstrea
     done = daemon.cli("reload")
     assert done.returncode == 1
     assert re.search(expected, done.stdout + done.stderr), done.stdout + done.stderr
-    assert daemon.metrics().sum("sluice_config_reload_total", result="failure") == 1
+    assert daemon.counted("sluice_config_reload_total", 1, result="failure")
     assert re.search(r":8:17\b", daemon.stderr()), "the log says where"
     daemon.hup()
-    wait_for(lambda: daemon.metrics().sum("sluice_config_reload_total", result="failure") == 2, what="by SIGHUP too")
+    assert daemon.counted("sluice_config_reload_total", 2, result="failure")
     assert daemon.ask().text == "stable"
     assert daemon.status()["routes"][0]["name"] == "chat"
     # Several mistakes: all are named.
@@ -229,7 +229,7 @@ def test_counters_survive_reloads(start_sluice, upstream):
         for _ in range(10):
             assert daemon.ask().status == 200
         assert succeeded(daemon.reload(base(stable, canary, 0)))
-        assert daemon.metrics().sum("sluice_requests_total", route="chat", variant="stable", code="2xx") == 10 * i
+        assert daemon.counted("sluice_requests_total", 10 * i, route="chat", variant="stable", code="2xx")
 
 
 def test_weights_set_by_hand_end_with_the_next_reload_and_the_log_says_so(start_sluice, upstream):

@@ -199,12 +199,6 @@ def test_without_the_token_the_override_is_ignored(overridable, value):
     assert servers["stable"].requests[0].header("X-Sluice-Variant") == "stable"
 
 
-def test_without_a_token_file_anybody_may_choose(start_sluice, upstream):
-    daemon = start_sluice(config(upstream, 0, override={"header": "X-Try"}))
-    assert daemon.ask(headers=[("X-Try", "canary")]).variant == "canary"
-    assert daemon.ask().variant == "stable"
-
-
 def test_the_default_salt_follows_the_candidates_version(start_sluice, upstream):
     def at(version):
         return {"pools": {name: pool(servers[name]) for name in servers},

@@ -262,8 +262,7 @@ def test_a_client_that_goes_away_frees_its_upstream_and_is_a_499(start_sluice, u
         client.close()
     gone.set()
     assert released.wait(20), "the upstream connection was not closed"
-    wait_for(lambda: daemon.metrics().sum("sluice_requests_total", route="chat", variant="stable", code="499") == 1,
-             what="counted as 499")
+    assert daemon.counted("sluice_requests_total", 1, route="chat", variant="stable", code="499")
     metrics = daemon.metrics()
     assert metrics.sum("sluice_request_errors_total", route="chat") == 0, "not the variant's fault"
     assert metrics.sum("sluice_endpoint_inflight") == 0
@@ -281,4 +280,4 @@ def test_a_stream_that_breaks_off_is_seen_by_the_client(start_sluice, upstream):
         with pytest.raises((Cut, ConnectionError)):
             assert client.event() == "one"
             client.event()
-    wait_for(lambda: daemon.metrics().sum("sluice_request_errors_total", variant="stable", reason="cut_short") == 1)
+    assert daemon.counted("sluice_request_errors_total", 1, variant="stable", reason="cut_short")

@@ -1,5 +1,6 @@
 """nginx as a plain upstream: own prefix, own port, no root needed."""
 import os
+import pwd
 import shutil
 import socket
 
@@ -20,7 +21,9 @@ class Nginx:
         temporary = "\n".join(f"{kind}_temp_path tmp/{kind};"
                               for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         with open(os.path.join(self.prefix, "nginx.conf"), "w", encoding="utf-8") as f:
-            f.write(f"""daemon off; worker_processes 1; pid nginx.pid; error_log error.log warn;
+            # As root the workers would change to a user that may not read the test's directory.
+            user = f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""
+            f.write(f"""{user} daemon off; worker_processes 1; pid nginx.pid; error_log error.log warn;
 events {{ worker_connections 2048; }}
 http {{
     access_log off; keepalive_requests 1000000; keepalive_timeout 300s; client_max_body_size 0; {temporary}

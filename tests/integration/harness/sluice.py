@@ -179,6 +179,20 @@ class Sluice:
         assert response.status == 200
         return Metrics(response.text)
 
+    def counted(self, name, value, **labels):
+        """Waits until the samples of that name and labels sum to `value`: a request is counted a moment after its client has
+        the last byte."""
+        seen = [None]
+
+        def reached():
+            seen[0] = self.metrics().sum(name, **labels)
+            return seen[0] == value
+        try:
+            wait_for(reached, patience(5))
+        except AssertionError:
+            raise AssertionError(f"{name}{labels} is {seen[0]}, not {value}") from None
+        return True
+
     def status(self):
         return self.admin().get("/api/v1/status")
 
