@@ -151,6 +151,7 @@ struct sticky_config {
 };
 
 struct match_config {
+    struct place place;
     const char *host, *path_prefix, *path; // NULL: any. host: exact, or "*.example.com"
     struct string_list methods;
     struct header_list headers;

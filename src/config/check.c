@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "value.h"
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdlib.h>
 
 // ---- addresses
@@ -26,63 +27,75 @@ static bool address_form(struct check *check, const char *address) {
     return numeric_host(text) && bracket == (strchr(text, ':') != NULL);
 }
 
-static void check_address(struct check *check, struct place place, const char *address) {
-    if (address && !address_form(check, address))
-        report_add(check->report, report_place(check->report, address, place),
+static void check_address(struct check *check, const char *const *field) {
+    if (*field && !address_form(check, *field))
+        report_add(check->report, place_of_field(check, field, (struct place){0}),
                    "write 0.0.0.0:8080, [::]:8080 or unix:/path", "\"%.200s\" is not an address to listen on",
-                   address);
+                   *field);
 }
 
 static void check_listeners(struct check *check) {
     struct config *config = check->config;
+    struct named *names = mem_alloc((config->listener_count + 1) * sizeof *names);
+    size_t count = 0;
     for (size_t i = 0; i < config->listener_count; i++) {
         struct listener_config *listener = &config->listeners[i];
-        check_address(check, listener->place, listener->address);
-        for (size_t k = 0; k < i; k++)
-            if (listener->address && config->listeners[k].address &&
-                strcmp(config->listeners[k].address, listener->address) == 0)
-                report_add(check->report, report_place(check->report, listener->address, listener->place),
-                           NULL, "address %s is listened on already, in line %u", listener->address,
-                           config->listeners[k].place.line);
-        if (listener->address && config->admin.address &&
-            strcmp(listener->address, config->admin.address) == 0)
-            report_add(check->report, report_place(check->report, listener->address, listener->place), NULL,
-                       "address %s is the admin address", listener->address);
+        if (!listener->address)
+            continue;
+        check_address(check, &listener->address);
+        names[count++] = (struct named){listener->address, listener->place, i};
+        if (strcmp(listener->address, config->admin.address) == 0)
+            report_add(check->report, place_of_field(check, &listener->address, listener->place), NULL,
+                       "address %.200s is the admin address", listener->address);
     }
+    names_sort(names, count);
+    for (size_t i = names_repeat(names, count, 1); i < count; i = names_repeat(names, count, i + 1))
+        report_add(check->report,
+                   place_of_field(check, &config->listeners[names[i].index].address, names[i].place), NULL,
+                   "address %.200s is listened on already, in line %u", names[i].name,
+                   names[i - 1].place.line);
+    mem_free(names);
 }
 
 // ---- pools
 
-static int by_url(const void *left, const void *right) {
-    const struct endpoint_config *a = *(struct endpoint_config *const *)left,
-                                 *b = *(struct endpoint_config *const *)right;
-    int order = strcmp(a->url, b->url);
-    return order ? order : (a > b) - (a < b);
-}
-
+// http://a and http://A:80 are one endpoint.
 static void check_duplicate_endpoints(struct check *check, const struct pool_config *pool) {
-    const struct endpoint_config **sorted = mem_alloc((pool->endpoint_count + 1) * sizeof *sorted);
+    struct named *names = mem_alloc((pool->endpoint_count + 1) * sizeof *names);
+    struct arena scratch;
     size_t count = 0;
-    for (size_t i = 0; i < pool->endpoint_count; i++)
-        if (pool->endpoints[i].url)
-            sorted[count++] = &pool->endpoints[i];
-    qsort(sorted, count, sizeof *sorted, by_url);
-    for (size_t i = 1; i < count; i++)
-        if (strcmp(sorted[i - 1]->url, sorted[i]->url) == 0)
-            report_add(check->report, sorted[i]->place, NULL,
-                       "endpoint %s is in pool `%s` already, in line %u", sorted[i]->url, pool->name,
-                       sorted[i - 1]->place.line);
-    mem_free(sorted);
+    arena_init(&scratch, 16384);
+    for (size_t i = 0; i < pool->endpoint_count; i++) {
+        const struct endpoint_config *endpoint = &pool->endpoints[i];
+        if (!endpoint->url) // reported already
+            continue;
+        char *name = arena_format(&scratch, "%s:%u:%d", endpoint->host, endpoint->port, endpoint->tls);
+        names[count++] = (struct named){name, endpoint->place, i};
+        for (; *name; name++)
+            *name = (char)tolower((unsigned char)*name);
+    }
+    names_sort(names, count);
+    for (size_t i = names_repeat(names, count, 1); i < count; i = names_repeat(names, count, i + 1))
+        report_add(check->report, names[i].place, NULL,
+                   "endpoint %.200s is in pool `%.64s` already, in line %u",
+                   pool->endpoints[names[i].index].url, pool->name, names[i - 1].place.line);
+    arena_free(&scratch);
+    mem_free(names);
 }
 
-static void check_probe(struct check *check, struct place place, const struct probe_request_config *request,
-                        struct probe_expect_config *expect) {
+void check_probe(struct check *check, const struct probe_request_config *request,
+                 struct probe_expect_config *expect) {
+    struct place none = {0};
     if (!token_valid(request->method))
-        report_add(check->report, report_place(check->report, request->method, place), NULL,
+        report_add(check->report, place_of_field(check, &request->method, none), NULL,
                    "\"%.100s\" is not a method", request->method);
     if (request->path[0] != '/' || strpbrk(request->path, " \t\r\n"))
-        report_add(check->report, report_place(check->report, request->path, place), NULL,
+        report_add(check->report, place_of_field(check, &request->path, none), NULL,
                    "path \"%.200s\" must start with / and hold no white space", request->path);
+    if (report_given(check->report, &expect->status) && expect->status_count == 0 &&
+        !report_refused(check->report, &expect->status))
+        report_add(check->report, place_of_field(check, &expect->status, none), NULL,
+                   "`status` is empty: no answer would do");
     if (expect->status_count == 0) {
         expect->status = arena_zero(check->arena, 1, sizeof *expect->status);
         expect->status[0] = 200;
@@ -90,25 +103,35 @@ static void check_probe(struct check *check, struct place place, const struct pr
     }
 }
 
+void check_url(struct check *check, const char *const *field, const char *key) {
+    if (*field && !url_valid(*field))
+        report_add(check->report, place_of_field(check, field, (struct place){0}), NULL,
+                   "`%s: %.200s` is not an http:// or https:// URL", key, *field);
+}
+
 static void check_pools(struct check *check) {
     struct config *config = check->config;
     for (size_t i = 0; i < config->pool_count; i++) {
         struct pool_config *pool = &config->pools[i];
         if (pool->endpoints && pool->endpoint_count == 0)
-            report_add(check->report, pool->place, NULL, "pool `%s` has no endpoints", pool->name);
+            report_add(check->report, place_of_field(check, &pool->endpoints, pool->place), NULL,
+                       "pool `%.64s` has no endpoints", pool->name);
         check_duplicate_endpoints(check, pool);
         if (pool->health)
-            check_probe(check, pool->health->place, &pool->health->request, &pool->health->expect);
+            check_probe(check, &pool->health->request, &pool->health->expect);
     }
 }
 
 void check_file(struct check *check) {
     struct config *config = check->config;
+    struct place none = {0};
     if (config->listeners && config->listener_count == 0)
-        report_add(check->report, (struct place){0}, NULL, "`listeners` is empty: nothing would be served");
+        report_add(check->report, place_of_field(check, &config->listeners, none), NULL,
+                   "`listeners` is empty: nothing would be served");
     if (config->routes && config->route_count == 0)
-        report_add(check->report, (struct place){0}, NULL, "`routes` is empty: nothing would be served");
-    check_address(check, config->admin.place, config->admin.address);
+        report_add(check->report, place_of_field(check, &config->routes, none), NULL,
+                   "`routes` is empty: nothing would be served");
+    check_address(check, &config->admin.address);
     check_listeners(check);
     check_pools(check);
     check_routes(check);

@@ -1,6 +1,7 @@
 // check: what the schema's tables cannot say: references, sums, forms that depend on other keys. Reports all
 // mistakes.
 #pragma once
+#include "names.h"
 #include "report.h"
 
 struct check {
@@ -11,6 +12,19 @@ struct check {
 void check_file(struct check *check);                                // everything
 void check_routes(struct check *check);                              // check_route.c
 void check_rollout(struct check *check, struct route_config *route); // check_rollout.c
-// The named variant's index, or variant_count with a diagnostic at `place`.
-size_t check_variant(struct check *check, const struct route_config *route, struct place place,
-                     const char *key, const char *name);
+void check_probe(struct check *check, const struct probe_request_config *request,
+                 struct probe_expect_config *expect);                           // check.c
+void check_url(struct check *check, const char *const *field, const char *key); // NULL passes
+
+// ---- check_variants.c
+// Pools, edits and weights; `pools` is sorted.
+void check_variants(struct check *check, struct route_config *route, const struct named *pools);
+// The index of the variant that *field names, or variant_count with a diagnostic.
+size_t check_variant(struct check *check, const struct route_config *route, const char *const *field,
+                     const char *key);
+const char *route_label(struct check *check, const struct route_config *route); // "route `chat`"
+
+// Where the field's value stands in the file; `otherwise` when it is a default.
+static inline struct place place_of_field(struct check *check, const void *field, struct place otherwise) {
+    return report_place(check->report, field, otherwise);
+}

@@ -1,4 +1,4 @@
-// The rollout block: strategy, steps, metrics.
+// The rollout block: arms, steps, metrics, and which key belongs to which strategy.
 #include "check.h"
 #include "config/rollout.h"
 #include "value.h"
@@ -13,63 +13,166 @@ static bool own_metric(const char *name) {
     return false;
 }
 
+// ---- the arms
+
+static void check_count(struct check *check, const struct route_config *route) {
+    const struct rollout_config *rollout = route->rollout;
+    size_t count = route->variant_count;
+    struct place place = place_of_field(check, &rollout->strategy, rollout->place);
+    if (rollout->strategy == ROLLOUT_ROLLING && count != 1)
+        report_add(check->report, place, NULL,
+                   "a rolling rollout updates one variant's pool; %s has %zu variants",
+                   route_label(check, route), count);
+    else if (rollout->strategy != ROLLOUT_ROLLING && count < 2)
+        report_add(check->report, place, NULL, "this rollout needs a second variant; %s has one",
+                   route_label(check, route));
+    else if ((rollout->strategy == ROLLOUT_CANARY || rollout->strategy == ROLLOUT_BLUE_GREEN) && count > 2 &&
+             !report_given(check->report, &rollout->candidate))
+        report_add(check->report, rollout->place, NULL, "`rollout` needs `candidate`: %s has %zu variants",
+                   route_label(check, route), count);
+}
+
 static void check_arms(struct check *check, struct route_config *route) {
     struct rollout_config *rollout = route->rollout;
     if (rollout->baseline) {
-        size_t index = check_variant(check, route, rollout->place, "baseline", rollout->baseline);
+        size_t index = check_variant(check, route, &rollout->baseline, "baseline");
         route->baseline = index < route->variant_count ? index : 0;
     }
     if (rollout->candidate) {
-        size_t index = check_variant(check, route, rollout->place, "candidate", rollout->candidate);
-        if (index < route->variant_count && index == route->baseline)
-            report_add(check->report, rollout->place, NULL, "baseline and candidate are the same variant");
-    } else if (rollout->strategy != ROLLOUT_AB && rollout->strategy != ROLLOUT_ROLLING &&
-               route->variant_count != 2) {
-        report_add(check->report, rollout->place, NULL,
-                   "`rollout` needs `candidate`: route `%s` has %zu variants", route->name,
-                   route->variant_count);
+        size_t index = check_variant(check, route, &rollout->candidate, "candidate");
+        if (index < route->variant_count && index == route->baseline &&
+            !report_refused(check->report, &rollout->baseline))
+            report_add(check->report, place_of_field(check, &rollout->candidate, rollout->place), NULL,
+                       "`%s` is the baseline and cannot be the candidate too", rollout->candidate);
     }
+    if (route->variant_count && !report_refused(check->report, &rollout->strategy))
+        check_count(check, route);
+}
+
+// ---- what belongs to which strategy
+
+static void check_strategy(struct check *check, const struct rollout_config *rollout) {
+    static const char *const names[] = {"canary", "blue_green", "rolling", "ab"};
+    const struct {
+        const void *field;
+        const char *key;
+        enum rollout_strategy strategy;
+        bool required;
+    } rules[] = {
+        {&rollout->steps, "steps", ROLLOUT_CANARY, true},
+        {&rollout->switch_over, "switch", ROLLOUT_BLUE_GREEN, false},
+        {&rollout->update, "update", ROLLOUT_ROLLING, true},
+        {&rollout->batch, "batch", ROLLOUT_ROLLING, false},
+        {&rollout->goal, "goal", ROLLOUT_AB, true},
+        {&rollout->max_duration, "max_duration", ROLLOUT_AB, false},
+        {&rollout->on_winner, "on_winner", ROLLOUT_AB, false},
+    };
+    if (report_refused(check->report, &rollout->strategy))
+        return;
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        bool given = report_given(check->report, rules[i].field);
+        if (given && rules[i].strategy != rollout->strategy)
+            report_add(check->report, place_of_field(check, rules[i].field, rollout->place), NULL,
+                       "`%s` belongs to `strategy: %s`, not to %s", rules[i].key, names[rules[i].strategy],
+                       names[rollout->strategy]);
+        else if (!given && rules[i].required && rules[i].strategy == rollout->strategy)
+            report_add(check->report, rollout->place, NULL, "`strategy: %s` needs `%s`",
+                       names[rollout->strategy], rules[i].key);
+    }
+}
+
+static void check_step(struct check *check, const struct step_config *step, int64_t *last) {
+    bool weight = report_given(check->report, &step->weight),
+         pause = report_given(check->report, &step->pause);
+    if (report_refused(check->report, step) || report_refused(check->report, &step->weight) ||
+        report_refused(check->report, &step->pause))
+        return;
+    if (weight == pause) {
+        report_add(check->report, step->place, NULL, "a step has either `weight` or `pause: manual`");
+        return;
+    }
+    if (pause)
+        return;
+    if (step->weight <= *last)
+        report_add(check->report, place_of_field(check, &step->weight, step->place), NULL,
+                   "the weights of steps must grow");
+    *last = step->weight;
 }
 
 static void check_steps(struct check *check, const struct rollout_config *rollout) {
     int64_t last = -1;
-    if (rollout->strategy == ROLLOUT_CANARY && rollout->step_count == 0)
-        report_add(check->report, rollout->place, NULL, "a canary rollout needs `steps`");
-    if (rollout->strategy != ROLLOUT_CANARY && rollout->step_count)
-        report_add(check->report, rollout->steps[0].place, NULL, "only a canary rollout has `steps`");
-    for (size_t i = 0; i < rollout->step_count; i++) {
-        const struct step_config *step = &rollout->steps[i];
-        if (step->pause == (step->weight >= 0)) {
-            report_add(check->report, step->place, NULL, "a step has either `weight` or `pause: manual`");
-        } else if (!step->pause && step->weight <= last) {
-            report_add(check->report, step->place, NULL, "the weights of steps must grow");
-        }
-        if (!step->pause)
-            last = step->weight;
+    if (rollout->steps && rollout->step_count == 0)
+        report_add(check->report, place_of_field(check, &rollout->steps, rollout->place), NULL,
+                   "`steps` is empty");
+    for (size_t i = 0; i < rollout->step_count; i++)
+        check_step(check, &rollout->steps[i], &last);
+}
+
+// ---- metrics
+
+static void check_guard(struct check *check, const struct guard_config *guard, const char *kind) {
+    struct report *report = check->report;
+    bool max = report_given(report, &guard->max), margin = report_given(report, &guard->margin);
+    if (report_refused(report, guard))
+        return;
+    if (guard->prometheus) {
+        check_url(check, &guard->prometheus->url, "url");
+        if (own_metric(guard->name))
+            report_add(report, guard->place, "choose another name",
+                       "%s `%s` is a metric of sluice itself and takes no `prometheus`", kind, guard->name);
+        else if (!max && !margin)
+            report_add(report, guard->place, NULL, "%s `%s` needs `max` or `margin`", kind, guard->name);
+    } else if (max && !report_given(report, &guard->prometheus)) {
+        report_add(report, place_of_field(check, &guard->max, guard->place),
+                   "absolute limits stand in `rollout.limits`", "`max` belongs to a `prometheus` metric");
     }
 }
 
-static void check_metric(struct check *check, const struct guard_config *guard, const char *kind) {
-    if (guard->prometheus && own_metric(guard->name))
-        report_add(check->report, guard->place, "choose another name",
-                   "%s `%s` is a metric of sluice itself and takes no `prometheus`", kind, guard->name);
-    if (guard->margin < 0)
-        report_add(check->report, guard->place, NULL, "the margin of %s `%s` is negative", kind, guard->name);
+static void check_dry_run(struct check *check, const struct rollout_config *rollout) {
+    const struct string_list *list = &rollout->dry_run;
+    const char *names[64];
+    size_t count = 0;
+    for (size_t i = 0; i < rollout->guard_count && count < 64; i++)
+        names[count++] = rollout->guards[i].name;
+    for (size_t i = 0; i < rollout->signal_count && count < 64; i++)
+        names[count++] = rollout->signals[i].name;
+    for (size_t i = 0; i < list->count && count < 64; i++) {
+        size_t k = 0;
+        while (k < count && strcmp(names[k], list->items[i]) != 0)
+            k++;
+        if (k == count && report_given(check->report, &list->items[i])) // `all` stands for itself
+            report_add(check->report, place_of_field(check, &list->items[i], rollout->place),
+                       suggest(check->arena, list->items[i], names, count),
+                       "`dry_run` names `%s`, which is neither a guard nor a signal", list->items[i]);
+    }
 }
 
 void check_rollout(struct check *check, struct route_config *route) {
     struct rollout_config *rollout = route->rollout;
+    struct evaluation_config *evaluation = rollout->before.evaluation;
+    if (report_refused(check->report, rollout))
+        return;
     check_arms(check, route);
+    check_strategy(check, rollout);
     check_steps(check, rollout);
+    for (size_t i = 0; i < rollout->before.smoke_test_count; i++)
+        check_probe(check, &rollout->before.smoke_tests[i].request, &rollout->before.smoke_tests[i].expect);
+    if (evaluation && evaluation->json && !pointer_valid(evaluation->json))
+        report_add(check->report, place_of_field(check, &evaluation->json, evaluation->place),
+                   "write /field/0/field", "\"%.100s\" is not a JSON pointer", evaluation->json);
     for (size_t i = 0; i < rollout->guard_count; i++)
-        check_metric(check, &rollout->guards[i], "guard");
+        check_guard(check, &rollout->guards[i], "guard");
     for (size_t i = 0; i < rollout->signal_count; i++)
-        check_metric(check, &rollout->signals[i], "signal");
-    if (rollout->confidence < 50 || rollout->confidence >= 100)
-        report_add(check->report, rollout->place, NULL, "`confidence` must be from 50 to below 100");
-    if (rollout->strategy == ROLLOUT_AB && !rollout->goal)
-        report_add(check->report, rollout->place, NULL, "an ab rollout needs `goal`");
-    if (rollout->strategy == ROLLOUT_ROLLING && !rollout->update)
-        report_add(check->report, rollout->place, NULL,
-                   "a rolling rollout needs `update`, the webhook that updates an endpoint");
+        check_guard(check, &rollout->signals[i], "signal");
+    check_dry_run(check, rollout);
+    if ((rollout->confidence < 50 || rollout->confidence >= 100) &&
+        !report_refused(check->report, &rollout->confidence))
+        report_add(check->report, place_of_field(check, &rollout->confidence, rollout->place), NULL,
+                   "`confidence` must be from 50 to below 100");
+    check_url(check, &rollout->hooks.before_step, "before_step");
+    check_url(check, &rollout->hooks.on_promote, "on_promote");
+    check_url(check, &rollout->hooks.on_rollback, "on_rollback");
+    check_url(check, &rollout->update, "update");
+    for (size_t i = 0; i < rollout->notify_count; i++)
+        check_url(check, &rollout->notify[i].url, "url");
 }

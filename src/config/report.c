@@ -10,6 +10,10 @@ void report_add(struct report *report, struct place place, const char *hint, con
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    report->refusals++;
     if (report->count == report->cap) {
         report->cap = report->cap ? report->cap * 2 : 16;
         report->items = mem_resize(report->items, report->cap * sizeof *report->items);
@@ -19,20 +23,42 @@ void report_add(struct report *report, struct place place, const char *hint, con
     report->items[report->count++] = (struct diagnostic){place, mem_copy_string(text), mem_copy_string(hint)};
 }
 
-void report_note(struct report *report, const char *text, struct place place) {
-    if (report->text_count == report->text_cap) {
-        report->text_cap = report->text_cap ? report->text_cap * 2 : 256;
-        report->texts = mem_resize(report->texts, report->text_cap * sizeof *report->texts);
+void report_note(struct report *report, const void *field, struct place place, bool refused) {
+    if (report->note_count == report->note_cap) {
+        report->note_cap = report->note_cap ? report->note_cap * 2 : 256;
+        report->notes = mem_resize(report->notes, report->note_cap * sizeof *report->notes);
     }
-    report->texts[report->text_count++] = (struct known_text){text, place};
+    report->notes[report->note_count++] = (struct noted){field, place, refused};
+    report->sorted = false;
 }
 
-// A search through all of them: only mistakes ask.
-struct place report_place(const struct report *report, const char *text, struct place otherwise) {
-    for (size_t i = 0; i < report->text_count; i++)
-        if (report->texts[i].text == text)
-            return report->texts[i].place;
-    return otherwise;
+static int by_field(const void *left, const void *right) {
+    const struct noted *a = left, *b = right;
+    return (a->field > b->field) - (a->field < b->field);
+}
+
+// Only mistakes ask, so the notes are sorted when the first one does.
+static const struct noted *find_note(struct report *report, const void *field) {
+    if (!report->sorted && report->note_count)
+        qsort(report->notes, report->note_count, sizeof *report->notes, by_field);
+    report->sorted = true;
+    struct noted wanted = {.field = field};
+    return report->note_count ? bsearch(&wanted, report->notes, report->note_count, sizeof wanted, by_field)
+                              : NULL;
+}
+
+bool report_given(struct report *report, const void *field) {
+    return find_note(report, field) != NULL;
+}
+
+bool report_refused(struct report *report, const void *field) {
+    const struct noted *note = find_note(report, field);
+    return note && note->refused;
+}
+
+struct place report_place(struct report *report, const void *field, struct place otherwise) {
+    const struct noted *note = find_note(report, field);
+    return note ? note->place : otherwise;
 }
 
 static int by_place(const void *left, const void *right) {
@@ -48,7 +74,7 @@ void report_take(struct report *report, struct diagnostics *diagnostics) {
     if (report->count)
         qsort(report->items, report->count, sizeof *report->items, by_place);
     *diagnostics = (struct diagnostics){report->items, report->count};
-    mem_free(report->texts);
+    mem_free(report->notes);
     *report = (struct report){0};
 }
 
@@ -93,17 +119,19 @@ static size_t distance(const char *a, const char *b) {
     return row[len_b];
 }
 
-const char *suggest(struct arena *arena, const char *word, const char *const *candidates, size_t count) {
-    const char *best = NULL;
-    size_t allowed = strlen(word) / 3 + 1, least = allowed + 1;
+size_t nearest_word(const char *word, const char *const *candidates, size_t count) {
+    size_t best = count, least = strlen(word) / 3 + 2; // about one letter in three may be wrong
     for (size_t i = 0; i < count; i++) {
-        size_t far = distance(word, candidates[i]);
+        size_t far = candidates[i] ? distance(word, candidates[i]) : least;
         if (far < least) {
             least = far;
-            best = candidates[i];
+            best = i;
         }
     }
-    return best && least < strlen(word) + 1 && least <= allowed
-               ? arena_format(arena, "did you mean `%s`?", best)
-               : NULL;
+    return best;
+}
+
+const char *suggest(struct arena *arena, const char *word, const char *const *candidates, size_t count) {
+    size_t best = nearest_word(word, candidates, count);
+    return best < count ? arena_format(arena, "did you mean `%s`?", candidates[best]) : NULL;
 }

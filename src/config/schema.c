@@ -69,10 +69,11 @@ static const struct key limits_keys[] = {
 static const struct section limits =
     SECTION(limits_keys, .what = "`limits`", .size = sizeof(struct limits_config));
 
-#define TIMEOUT(name_, standard_, flags_, help_)                                                       \
-    {                                                                                                  \
-#name_, TYPE_DURATION, offsetof(struct timeouts_config, name_), .standard = standard_,         \
-                                                                        .flags = flags_, .help = help_ \
+#define TIMEOUT(name_, standard_, flags_, help_)                                                  \
+    {                                                                                             \
+        .name = #name_, .type = TYPE_DURATION, .offset = offsetof(struct timeouts_config, name_), \
+        .standard = standard_, .flags = flags_, .help = help_, .least = 1, .most = 2592000000,    \
+        .type_text = "1ms to 30d"                                                                 \
     }
 static const struct key timeouts_keys[] = {
     TIMEOUT(client_header, "10s", KEY_OFF, "From the first byte of a request head to its end: 408."),
@@ -233,7 +234,8 @@ static const struct key match_keys[] = {
      .help = "JSON pointers into the body and the values that must stand there."},
 };
 static const struct section match =
-    SECTION(match_keys, .what = "`match`", .size = sizeof(struct match_config));
+    SECTION(match_keys, .what = "`match`", .size = sizeof(struct match_config),
+            .place_offset = 1 + offsetof(struct match_config, place));
 
 static const char *const sticky_modes[] = {"unit", "session", NULL};
 static const struct key sticky_keys[] = {
@@ -303,10 +305,10 @@ static const struct section edit =
     SECTION(edit_keys, .what = "a variant's `request`", .size = sizeof(struct request_edit_config));
 
 static const struct key price_keys[] = {
-    {"input", TYPE_NUMBER, offsetof(struct price_config, input), .flags = KEY_REQUIRED,
-     .help = "Dollars per million prompt tokens."},
-    {"output", TYPE_NUMBER, offsetof(struct price_config, output), .flags = KEY_REQUIRED,
-     .help = "Dollars per million completion tokens."},
+    {"input", TYPE_NUMBER, offsetof(struct price_config, input), .flags = KEY_REQUIRED, .least = 0,
+     .most = 1000000, .help = "Dollars per million prompt tokens."},
+    {"output", TYPE_NUMBER, offsetof(struct price_config, output), .flags = KEY_REQUIRED, .least = 0,
+     .most = 1000000, .help = "Dollars per million completion tokens."},
 };
 static const struct section price =
     SECTION(price_keys, .what = "`price`", .size = sizeof(struct price_config));

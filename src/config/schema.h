@@ -41,7 +41,7 @@ struct key {
     const struct section *child;
     const char *standard; // the default as it would be written; NULL: none
     const char *help;
-    int64_t least, most;
+    int64_t least, most;        // both 0: any
     const char *const *choices; // NULL-terminated, in the order of the enum
     unsigned flags;
     // TYPE_CUSTOM: reads the node into `field`; `type_text` names the type in the reference.
@@ -74,8 +74,12 @@ void settle_section(struct settle *settle, const struct section *section, const 
 // False, with a diagnostic, when the node is of another kind.
 bool settle_kind(struct settle *settle, const struct node *node, enum node_kind kind, const char *what);
 const char *settle_path(struct settle *settle, const char *path);
-// Another array element; grows like the tree's.
-void settle_wrong(struct settle *settle, const struct node *node, const char *wanted);
+// Says that `what` ("`weight`") must be what is `wanted` ("a number"). Nothing more is said of a broken node.
+void settle_wrong(struct settle *settle, const struct node *node, const char *what, const char *wanted);
+const char *settle_label(struct settle *settle, const struct key *key); // "`weight`"
+// plain.c: every type from TYPE_STRING to TYPE_POINTERS.
+void settle_plain(struct settle *settle, const struct key *key, const struct node *node, void *object);
+#define NAME_WORDS "a name (letters, digits, `_`, `.`, `-`; at most 64)"
 
 // ---- readers of special forms (special.c)
 

@@ -44,7 +44,7 @@ static const struct key step_keys[] = {
     {"for", TYPE_DURATION, offsetof(struct step_config, duration), .standard = "0",
      .help = "How long at least."},
     {"min_requests", TYPE_INTEGER, offsetof(struct step_config, min_requests), .standard = "0", .least = 0,
-     .most = INT64_MAX, .help = "How many requests of the candidate at least."},
+     .most = 1000000000, .help = "How many requests of the candidate at least."},
     {"pause", TYPE_CUSTOM, offsetof(struct step_config, pause), .read = read_step, .type_text = "`manual`",
      .help = "Wait for `sluice promote`."},
 };
@@ -62,7 +62,8 @@ static const struct section prometheus =
             .place_offset = 1 + offsetof(struct prometheus_config, place));
 
 static const struct key guard_keys[] = {
-    {"margin", TYPE_NUMBER, offsetof(struct guard_config, margin), .standard = "0",
+    {"margin", TYPE_NUMBER, offsetof(struct guard_config, margin), .standard = "0", .least = 0,
+     .most = 1000000,
      .help = "How much worse still counts as not worse: points of a rate or score, percent of the baseline's "
              "for latencies and cost."},
     {"prometheus", TYPE_OPTIONAL, offsetof(struct guard_config, prometheus), .child = &prometheus,
@@ -100,8 +101,8 @@ static const struct key goal_keys[] = {
      .help = "The metric that decides."},
     {"direction", TYPE_ENUM, offsetof(struct goal_config, direction), .choices = directions, .standard = "up",
      .help = "What is better."},
-    {"margin", TYPE_NUMBER, offsetof(struct goal_config, margin), .standard = "0",
-     .help = "How much better it must be."},
+    {"margin", TYPE_NUMBER, offsetof(struct goal_config, margin), .standard = "0", .least = 0,
+     .most = 1000000, .help = "How much better it must be."},
 };
 static const struct section goal = SECTION(goal_keys, .what = "`goal`", .size = sizeof(struct goal_config),
                                            .place_offset = 1 + offsetof(struct goal_config, place));
@@ -135,7 +136,7 @@ static const struct key rollout_keys[] = {
      .help = "Compare with an equal slice of baseline units, not with all of it."},
     {"confidence", TYPE_NUMBER, FIELD(confidence), .standard = "95",
      .help = "Percent; valid at every moment, however often it is looked at."},
-    {"limits", TYPE_CUSTOM, 0, .read = read_limits, .type_text = "mapping",
+    {"limits", TYPE_CUSTOM, FIELD(limits), .read = read_limits, .type_text = "mapping",
      .help = "Absolute limits by metric; no comparison needed."},
     {"inconclusive", TYPE_ENUM, FIELD(inconclusive), .choices = inconclusives, .standard = "hold",
      .help = "When a step's evidence is missing after `step_timeout`."},

@@ -2,6 +2,7 @@
 #include "config/rollout.h"
 #include "schema.h"
 #include "value.h"
+#include <arpa/inet.h>
 #include <sched.h>
 #include <stdlib.h>
 
@@ -16,7 +17,7 @@ void read_workers(struct settle *settle, const struct node *node, void *field) {
         *workers = online_cores();
     else if (node->kind != NODE_SCALAR || !value_integer(node->text, workers) || *workers < 1 ||
              *workers > 256)
-        settle_wrong(settle, node, "`auto` or a number of threads from 1 to 256");
+        settle_wrong(settle, node, "`workers`", "`auto` or a number of threads from 1 to 256");
 }
 
 // "header X-User-Id": the kind, and a name for all but client_ip.
@@ -31,7 +32,7 @@ static bool read_source(struct settle *settle, const struct node *node, struct s
         kind++;
     if (kind == 6) {
         report_add(settle->report, node->place, suggest(settle->arena, word, kinds, 6),
-                   "`by` knows header, cookie, jwt, query, json and client_ip, not \"%s\"", word);
+                   "`by` knows header, cookie, jwt, query, json and client_ip, not \"%.100s\"", word);
         return false;
     }
     *source = (struct sticky_source){(enum unit_source)kind, kind == UNIT_CLIENT_IP ? NULL : name};
@@ -41,11 +42,12 @@ static bool read_source(struct settle *settle, const struct node *node, struct s
         return false;
     }
     if ((kind == UNIT_HEADER || kind == UNIT_COOKIE) && !token_valid(name)) {
-        report_add(settle->report, node->place, NULL, "\"%s\" is not the name of a %s", name, word);
+        report_add(settle->report, node->place, NULL, "\"%.100s\" is not the name of a %s", name, word);
         return false;
     }
-    if (kind == UNIT_JSON && *name != '/') {
-        report_add(settle->report, node->place, "it starts with /", "\"%s\" is not a JSON pointer", name);
+    if (kind == UNIT_JSON && !pointer_valid(name)) {
+        report_add(settle->report, node->place, "write json /field", "\"%.100s\" is not a JSON pointer",
+                   name);
         return false;
     }
     return true;
@@ -105,14 +107,19 @@ void read_dry_run(struct settle *settle, const struct node *node, void *field) {
         list->count = 1;
         return;
     }
-    if (!settle_kind(settle, node, NODE_LIST, "`dry_run` (or `all`)"))
+    if (node->kind != NODE_LIST) {
+        settle_wrong(settle, node, "`dry_run`", "a list of guards or `all`");
         return;
+    }
     list->items = arena_zero(settle->arena, node->count, sizeof *list->items);
     for (size_t i = 0; i < node->count; i++) {
-        if (node->items[i]->kind == NODE_SCALAR)
-            list->items[list->count++] = node->items[i]->text;
-        else
-            settle_wrong(settle, node->items[i], "the name of a guard or signal");
+        const struct node *item = node->items[i];
+        if (item->kind == NODE_SCALAR && name_valid(item->text)) {
+            report_note(settle->report, &list->items[list->count], item->place, false);
+            list->items[list->count++] = item->text;
+        } else {
+            settle_wrong(settle, item, "an entry of `dry_run`", "the name of a guard or signal");
+        }
     }
 }
 
@@ -121,13 +128,16 @@ void read_rollback(struct settle *settle, const struct node *node, void *field) 
     *over = 0;
     if (node->kind == NODE_SCALAR && strcmp(node->text, "instant") == 0)
         return;
-    if (node->kind != NODE_MAP || node->count != 1 || strcmp(node->pairs[0].key, "over") != 0 ||
-        node->pairs[0].value->kind != NODE_SCALAR || !value_duration(node->pairs[0].value->text, over))
-        settle_wrong(settle, node, "`instant` or {over: DURATION}");
+    const struct pair *pair = node->kind == NODE_MAP && node->count == 1 ? node->pairs : NULL;
+    if (!pair || strcmp(pair->key, "over") != 0)
+        settle_wrong(settle, node, "`rollback`", "`instant` or {over: DURATION}");
+    else if (pair->value->kind != NODE_SCALAR || !value_duration(pair->value->text, over))
+        settle_wrong(settle, pair->value, "`over`", "a duration such as 30s");
 }
 
 void read_limits(struct settle *settle, const struct node *node, void *field) {
-    struct rollout_config *rollout = field;
+    struct rollout_config *rollout =
+        (struct rollout_config *)((char *)field - offsetof(struct rollout_config, limits));
     if (!settle_kind(settle, node, NODE_MAP, "`limits`"))
         return;
     rollout->limits = arena_zero(settle->arena, node->count, sizeof *rollout->limits);
@@ -138,49 +148,63 @@ void read_limits(struct settle *settle, const struct node *node, void *field) {
         double number;
         if (pair->value->kind != NODE_SCALAR ||
             !(time ? value_duration(pair->value->text, &amount) : value_number(pair->value->text, &number)))
-            settle_wrong(settle, pair->value, time ? "a duration" : "a number");
+            settle_wrong(settle, pair->value, arena_format(settle->arena, "`%.100s`", pair->key),
+                         time ? "a duration such as 10s" : "a number");
         else
             rollout->limits[rollout->limit_count++] =
                 (struct absolute_config){pair->place, pair->key, pair->value->text};
     }
 }
 
-// http://host:port, scheme, host and port only.
+// A host name, an IPv4 address, or an IPv6 address in brackets.
+static bool endpoint_host(const char *host) {
+    unsigned char address[16];
+    size_t len = strlen(host);
+    char inner[INET6_ADDRSTRLEN];
+    if (*host == '[') {
+        if (len < 4 || len - 2 >= sizeof inner || host[len - 1] != ']')
+            return false;
+        memcpy(inner, host + 1, len - 2);
+        inner[len - 2] = 0;
+        return inet_pton(AF_INET6, inner, address) == 1;
+    }
+    if (strspn(host, "0123456789.") == len)
+        return inet_pton(AF_INET, host, address) == 1;
+    return host_valid(host);
+}
+
+// http://host:port, scheme, host and port only. A slash at the end is what people paste.
 void read_endpoint_url(struct settle *settle, const struct node *node, void *object) {
     struct endpoint_config *endpoint = object;
-    const char *url = node->text, *host = url;
-    endpoint->url = url;
-    endpoint->host = "";
-    endpoint->tls = strncmp(url, "https://", 8) == 0;
-    if (!endpoint->tls && strncmp(url, "http://", 7) != 0) {
-        report_add(settle->report, node->place, "write http://host:port",
-                   "endpoint \"%.200s\" must start with http:// or https://", url);
+    if (node->kind != NODE_SCALAR || node_is_null(node)) {
+        settle_wrong(settle, node, "an endpoint", "a URL");
         return;
     }
-    host += endpoint->tls ? 8 : 7;
-    size_t len = strlen(host);
-    if (len && host[len - 1] == '/') { // a bare slash is what people paste
+    size_t len = strlen(node->text), scheme = strncmp(node->text, "https://", 8) == 0 ? 8 : 7;
+    if (len > scheme && node->text[len - 1] == '/')
         len--;
-        endpoint->url = arena_string(settle->arena, slice_make(url, strlen(url) - 1));
+    char *url = arena_string(settle->arena, slice_make(node->text, len));
+    if (scheme == 7 && strncmp(url, "http://", 7) != 0) {
+        report_add(settle->report, node->place, "write http://host:port",
+                   "endpoint \"%.200s\" must start with http:// or https://", node->text);
+        return;
     }
-    const char *rest = arena_string(settle->arena, slice_make(host, len));
-    const char *close = *rest == '[' ? strchr(rest, ']') : NULL;
+    const char *rest = len > scheme ? url + scheme : "", *close = *rest == '[' ? strchr(rest, ']') : NULL;
     const char *colon = strchr(close ? close : rest, ':');
+    int64_t port = scheme == 8 ? 443 : 80;
     size_t host_len = colon ? (size_t)(colon - rest) : strlen(rest);
-    int64_t port = endpoint->tls ? 443 : 80;
-    if (strpbrk(rest, "/?#@ \t\"\\") || host_len == 0 || (*rest == '[' && (!close || close == rest + 1)) ||
-        (close && close[1] && close[1] != ':')) {
+    const char *host = arena_string(settle->arena, slice_make(rest, host_len));
+    if (!endpoint_host(host) || strpbrk(rest, "/?#@") || (close && colon && colon != close + 1)) {
         report_add(settle->report, node->place, "scheme, host and port only",
-                   "endpoint \"%.200s\" is not of the form http://host:port", url);
-        return;
+                   "endpoint \"%.200s\" is not of the form http://host:port", node->text);
+    } else if (colon && (!value_integer(colon + 1, &port) || port < 1 || port > 65535)) {
+        report_add(settle->report, node->place, NULL, "endpoint \"%.200s\" has a wrong port", node->text);
+    } else {
+        endpoint->url = url;
+        endpoint->tls = scheme == 8;
+        endpoint->host = close ? arena_string(settle->arena, slice_make(host + 1, host_len - 2)) : host;
+        endpoint->port = (uint16_t)port;
     }
-    if (colon && (!value_integer(colon + 1, &port) || port < 1 || port > 65535)) {
-        report_add(settle->report, node->place, NULL, "endpoint \"%.200s\" has a wrong port", url);
-        return;
-    }
-    endpoint->host = close ? arena_string(settle->arena, slice_make(rest + 1, host_len - 2))
-                           : arena_string(settle->arena, slice_make(rest, host_len));
-    endpoint->port = (uint16_t)port;
 }
 
 void read_step(struct settle *settle, const struct node *node, void *field) {
@@ -188,5 +212,5 @@ void read_step(struct settle *settle, const struct node *node, void *field) {
     if (node->kind == NODE_SCALAR && strcmp(node->text, "manual") == 0)
         *pause = true;
     else
-        settle_wrong(settle, node, "`manual`");
+        settle_wrong(settle, node, "`pause`", "`manual`");
 }

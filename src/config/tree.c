@@ -1,7 +1,9 @@
 #include "tree.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "names.h"
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <yaml.h>
 
@@ -9,6 +11,7 @@ struct reader {
     yaml_parser_t parser;
     struct arena *arena;
     struct report *report;
+    struct slice text;
     unsigned depth;
     bool failed; // libyaml cannot go on
 };
@@ -17,25 +20,62 @@ static struct place place_of(yaml_mark_t mark) {
     return (struct place){(unsigned)mark.line + 1, (unsigned)mark.column + 1};
 }
 
-const char *node_kind_name(const struct node *node) {
-    static const char *const names[] = {"a single value", "a list", "a mapping"};
-    return names[node->kind];
-}
-
 bool node_is_null(const struct node *node) {
     return node->kind == NODE_SCALAR && !node->quoted &&
            (!*node->text || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0);
 }
 
+// The place of a byte, columns counted in characters as libyaml does.
+static struct place place_at(struct slice text, size_t offset) {
+    struct place place = {1, 1};
+    for (size_t i = 0; i < offset && i < text.len; i++) {
+        if (text.at[i] == '\n')
+            place = (struct place){place.line + 1, 1};
+        else if (((unsigned char)text.at[i] & 0xc0) != 0x80)
+            place.column++;
+    }
+    return place;
+}
+
+static bool tab_in_indentation(struct slice text, unsigned line) {
+    while (--line && text.len)
+        text = slice_from(text, slice_find(text, '\n') + 1);
+    size_t blank = 0;
+    while (blank < text.len && text.at[blank] == ' ')
+        blank++;
+    return blank < text.len && text.at[blank] == '\t';
+}
+
+static const char *syntax_hint(const struct reader *reader, struct place place) {
+    const char *problem = reader->parser.problem ? reader->parser.problem : "";
+    if (tab_in_indentation(reader->text, place.line))
+        return "indent with spaces: YAML allows no tabs there";
+    if (strcmp(problem, "mapping values are not allowed in this context") == 0)
+        return "check the indentation; a value that holds \": \" needs quotes";
+    if (strncmp(problem, "did not find expected", 21) == 0 ||
+        strncmp(problem, "could not find expected", 23) == 0)
+        return "check the indentation, brackets and quotes";
+    return NULL;
+}
+
 static void parser_failed(struct reader *reader) {
     const yaml_parser_t *parser = &reader->parser;
     struct place place = place_of(parser->problem_mark);
+    char context[128] = "";
     reader->failed = true;
-    if (parser->error == YAML_READER_ERROR)
-        place = place_of(parser->mark);
-    report_add(reader->report, place, NULL, "not valid YAML: %s%s%s",
-               parser->problem ? parser->problem : "cannot be read", parser->context ? " " : "",
-               parser->context ? parser->context : "");
+    if (parser->error == YAML_READER_ERROR) {
+        report_add(reader->report, place_at(reader->text, parser->problem_offset),
+                   strstr(parser->problem, "UTF-8") ? "the file must be UTF-8 text" : NULL,
+                   "not valid YAML: %s", parser->problem);
+        return;
+    }
+    if (parser->context)
+        snprintf(context, sizeof context, " %s", parser->context);
+    if (parser->context && parser->context_mark.line != parser->problem_mark.line)
+        snprintf(context, sizeof context, " %s from line %zu", parser->context,
+                 parser->context_mark.line + 1);
+    report_add(reader->report, place, syntax_hint(reader, place), "not valid YAML: %s%s",
+               parser->problem ? parser->problem : "it cannot be read", context);
 }
 
 static bool next(struct reader *reader, yaml_event_t *event) {
@@ -72,13 +112,15 @@ static const char *expand_one(struct reader *reader, const char *at, struct plac
         strbuf_string(out, value);
     else
         report_add(reader->report, place, "set it, or write ${NAME:-default}",
-                   "the environment variable %s is not set", name);
+                   "the environment variable %.100s is not set", name);
     return close + 1;
 }
 
+// NULL after a diagnostic.
 static const char *expand(struct reader *reader, const char *text, struct place place) {
     if (!strstr(text, "${"))
         return text;
+    size_t before = reader->report->count;
     struct strbuf out = {0};
     while (text && *text) {
         if (strncmp(text, "$${", 3) == 0) {
@@ -90,7 +132,8 @@ static const char *expand(struct reader *reader, const char *text, struct place 
             strbuf_char(&out, *text++);
         }
     }
-    const char *result = arena_string(reader->arena, strbuf_as_slice(&out));
+    bool good = reader->report->count == before;
+    const char *result = good ? arena_string(reader->arena, strbuf_as_slice(&out)) : NULL;
     strbuf_free(&out);
     return result;
 }
@@ -120,8 +163,9 @@ static struct node *read_scalar(struct reader *reader, yaml_event_t *event, stru
     size_t len = event->data.scalar.length;
     if (strlen(value) != len)
         report_add(reader->report, place, NULL, "a value must not contain a NUL character");
-    node->text = expand(reader, arena_string(reader->arena, slice_make(value, strlen(value))), place);
-    report_note(reader->report, node->text, place);
+    node->text = expand(reader, arena_string(reader->arena, slice_of(value)), place);
+    if (!node->text || strlen(value) != len)
+        node->kind = NODE_BROKEN;
     node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     refuse_extras(reader, event->data.scalar.anchor, event->data.scalar.tag, place);
     return node;
@@ -163,24 +207,35 @@ static struct node *read_list(struct reader *reader, struct place place) {
     return node;
 }
 
-static int by_key(const void *left, const void *right) {
-    const struct pair *a = *(struct pair *const *)left, *b = *(struct pair *const *)right;
-    int order = strcmp(a->key, b->key);
-    return order ? order : (a > b) - (a < b);
+static void find_duplicates(struct reader *reader, const struct pair *pairs, size_t count) {
+    struct named *names = mem_alloc((count + 1) * sizeof *names);
+    for (size_t i = 0; i < count; i++)
+        names[i] = (struct named){pairs[i].key, pairs[i].place, i};
+    names_sort(names, count);
+    for (size_t i = names_repeat(names, count, 1); i < count; i = names_repeat(names, count, i + 1))
+        report_add(reader->report, names[i].place, NULL, "duplicate key `%.100s`, used already in line %u",
+                   names[i].name, names[i - 1].place.line);
+    mem_free(names);
 }
 
-static void find_duplicates(struct reader *reader, struct pair *pairs, size_t count) {
-    if (count < 2)
-        return;
-    struct pair **sorted = mem_alloc(count * sizeof *sorted);
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = &pairs[i];
-    qsort(sorted, count, sizeof *sorted, by_key);
-    for (size_t i = 1; i < count; i++)
-        if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0)
-            report_add(reader->report, sorted[i]->place, NULL, "duplicate key `%s`, first used in line %u",
-                       sorted[i]->key, sorted[i - 1]->place.line);
-    mem_free(sorted);
+// The key of a pair, or NULL after a diagnostic (`<<` brings its own: it needs an alias). Releases the event.
+static const char *read_key(struct reader *reader, yaml_event_t *event) {
+    struct place place = place_of(event->start_mark);
+    if (event->type != YAML_SCALAR_EVENT) {
+        report_add(reader->report, place, NULL, "a key must be a plain word");
+        read_node(reader, event);
+        return NULL;
+    }
+    const char *text = (const char *)event->data.scalar.value;
+    refuse_extras(reader, event->data.scalar.anchor, event->data.scalar.tag, place);
+    const char *key =
+        strlen(text) == event->data.scalar.length ? arena_string(reader->arena, slice_of(text)) : NULL;
+    if (!key)
+        report_add(reader->report, place, NULL, "a key must not contain a NUL character");
+    else if (strcmp(key, "<<") == 0 && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
+        key = NULL;
+    yaml_event_delete(event);
+    return key;
 }
 
 static struct node *read_map(struct reader *reader, struct place place) {
@@ -189,14 +244,7 @@ static struct node *read_map(struct reader *reader, struct place place) {
     yaml_event_t event;
     while (next(reader, &event) && event.type != YAML_MAPPING_END_EVENT) {
         struct place key_place = place_of(event.start_mark);
-        const char *key = NULL;
-        if (event.type == YAML_SCALAR_EVENT) {
-            key = arena_string(reader->arena, slice_of((const char *)event.data.scalar.value));
-            yaml_event_delete(&event);
-        } else {
-            report_add(reader->report, key_place, NULL, "a key must be a plain word");
-            read_node(reader, &event);
-        }
+        const char *key = read_key(reader, &event);
         if (!next(reader, &event))
             break;
         struct node *value = read_node(reader, &event);
@@ -222,6 +270,7 @@ static struct node *read_node(struct reader *reader, yaml_event_t *event) {
         node = read_scalar(reader, event, place);
     } else if (event->type == YAML_ALIAS_EVENT) {
         report_add(reader->report, place, NULL, "aliases are not supported");
+        node = node_new(reader, NODE_BROKEN, place);
     } else if (event->type == YAML_SEQUENCE_START_EVENT) {
         refuse_extras(reader, event->data.sequence_start.anchor, event->data.sequence_start.tag, place);
         node = read_list(reader, place);
@@ -260,11 +309,11 @@ static struct node *read_stream(struct reader *reader) {
 }
 
 struct node *tree_read(struct arena *arena, struct slice text, struct report *report) {
-    struct reader reader = {.arena = arena, .report = report};
+    struct reader reader = {.arena = arena, .report = report, .text = text};
     must(yaml_parser_initialize(&reader.parser));
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text.at, text.len);
     struct node *root = read_stream(&reader);
     yaml_parser_delete(&reader.parser);
-    return root;
+    return reader.failed ? NULL : root;
 }

@@ -7,7 +7,12 @@
 
 #define TREE_DEPTH 32
 
-enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
+enum node_kind {
+    NODE_SCALAR,
+    NODE_LIST,
+    NODE_MAP,
+    NODE_BROKEN, // reported already: whoever meets it passes over it in silence
+};
 
 struct pair;
 struct node {
@@ -25,7 +30,7 @@ struct pair {
     struct node *value;
 };
 
-// The root node, or NULL; mistakes are in the report in both cases.
+// The root node, or NULL for an empty file and for one that is no YAML to its end; mistakes are in the report
+// in all cases.
 struct node *tree_read(struct arena *arena, struct slice text, struct report *report);
-const char *node_kind_name(const struct node *node); // "a list", …
-bool node_is_null(const struct node *node);          // empty, ~ or null, unquoted
+bool node_is_null(const struct node *node); // empty, ~ or null, unquoted

@@ -39,6 +39,17 @@ bool value_number(const char *text, double *value) {
     return end != text && *end == 0 && isfinite(*value);
 }
 
+bool value_json_number(const char *text) {
+    double number;
+    const char *at = *text == '-' ? text + 1 : text;
+    if (!isdigit((unsigned char)*at) || (*at == '0' && isdigit((unsigned char)at[1])))
+        return false;
+    at += strspn(at, "0123456789");
+    if (*at == '.' && !isdigit((unsigned char)at[1]))
+        return false;
+    return value_number(text, &number);
+}
+
 struct unit_factor {
     const char *name;
     double factor;
@@ -58,8 +69,9 @@ static bool with_unit(const char *text, const struct unit_factor *units, int64_t
     for (; units->name; units++) {
         if (strcmp(text + len, units->name) != 0)
             continue;
-        double total = amount * units->factor;
-        if (total > 9007199254740992.0 || total != floor(total))
+        double exact = amount * units->factor, total = round(exact);
+        if (total > 9007199254740992.0 ||
+            fabs(exact - total) > 1e-6) // 1.005s is 1005 ms in spite of its binary form
             return false;
         *value = (int64_t)total;
         return true;
@@ -122,6 +134,41 @@ bool token_valid(const char *text) {
         return false;
     for (; *text; text++)
         if (!isalnum((unsigned char)*text) && !strchr("!#$%&'*+-.^_`|~", *text))
+            return false;
+    return true;
+}
+
+bool host_valid(const char *text) {
+    size_t label = 0;
+    if (strlen(text) > 253)
+        return false;
+    for (; *text; text++) {
+        if (*text == '.' && label == 0)
+            return false;
+        if (*text != '.' && !isalnum((unsigned char)*text) && *text != '-' && *text != '_')
+            return false;
+        label = *text == '.' ? 0 : label + 1;
+        if (label > 63)
+            return false;
+    }
+    return label > 0;
+}
+
+bool pointer_valid(const char *text) {
+    if (*text && *text != '/')
+        return false;
+    for (; *text; text++)
+        if (*text == '~' && text[1] != '0' && text[1] != '1')
+            return false;
+    return true;
+}
+
+bool url_valid(const char *text) {
+    size_t scheme = strncmp(text, "http://", 7) == 0 ? 7 : strncmp(text, "https://", 8) == 0 ? 8 : 0;
+    if (scheme == 0 || strcspn(text + scheme, "/:?#") == 0)
+        return false;
+    for (; *text; text++)
+        if ((unsigned char)*text <= 0x20 || *text == 0x7f)
             return false;
     return true;
 }

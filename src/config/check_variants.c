@@ -1,0 +1,147 @@
+// A route's variants: pools, edits, weights.
+#include "base/mem.h"
+#include "check.h"
+#include "value.h"
+#include <strings.h>
+
+#define VARIANTS_MOST 16
+
+const char *route_label(struct check *check, const struct route_config *route) {
+    return route->name ? arena_format(check->arena, "route `%s`", route->name) : "this route";
+}
+
+size_t check_variant(struct check *check, const struct route_config *route, const char *const *field,
+                     const char *key) {
+    const char *names[VARIANTS_MOST];
+    size_t count = route->variant_count < VARIANTS_MOST ? route->variant_count : VARIANTS_MOST;
+    for (size_t i = 0; i < route->variant_count; i++)
+        if (strcmp(route->variants[i].name, *field) == 0)
+            return i;
+    if (count == 0) // reported already
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        names[i] = route->variants[i].name;
+    report_add(check->report, place_of_field(check, field, route->place),
+               suggest(check->arena, *field, names, count), "`%s: %s` names no variant of %s", key, *field,
+               route_label(check, route));
+    return route->variant_count;
+}
+
+static void check_pool(struct check *check, struct variant_config *variant, const struct named *pools) {
+    struct config *config = check->config;
+    if (!variant->pool || config->pool_count == 0) // reported already
+        return;
+    const struct named *found = names_find(pools, config->pool_count, variant->pool);
+    if (found) {
+        variant->pool_index = found->index;
+        return;
+    }
+    const char **names = mem_alloc(config->pool_count * sizeof *names);
+    for (size_t i = 0; i < config->pool_count; i++)
+        names[i] = config->pools[i].name;
+    report_add(check->report, place_of_field(check, &variant->pool, variant->place),
+               suggest(check->arena, variant->pool, names, config->pool_count),
+               "variant `%.64s` names pool `%s`, which does not exist", variant->name, variant->pool);
+    mem_free(names);
+}
+
+// ---- edits
+
+static bool frames_message(const char *name) {
+    static const char *const framing[] = {
+        "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Expect", "TE", "Trailer"};
+    for (size_t i = 0; i < sizeof framing / sizeof *framing; i++)
+        if (strcasecmp(name, framing[i]) == 0)
+            return true;
+    return false;
+}
+
+static void check_edits(struct check *check, const struct variant_config *variant) {
+    const struct request_edit_config *edit = variant->request;
+    for (size_t i = 0; edit && i < edit->set_headers.count; i++) {
+        const struct header_config *header = &edit->set_headers.items[i];
+        if (frames_message(header->name))
+            report_add(check->report, place_of_field(check, header, variant->place), NULL,
+                       "`%s` frames the message and cannot be set", header->name);
+    }
+    for (size_t i = 0; edit && i < edit->remove_headers.count; i++) {
+        const char **name = &edit->remove_headers.items[i];
+        struct place place = place_of_field(check, name, variant->place);
+        if (!token_valid(*name))
+            report_add(check->report, place, NULL, "\"%.100s\" is not a header name", *name);
+        else if (frames_message(*name))
+            report_add(check->report, place, NULL, "`%s` frames the message and cannot be removed", *name);
+        else if (strcasecmp(*name, "Host") == 0)
+            report_add(check->report, place, NULL, "a request needs `Host`: it can be set, not removed");
+    }
+}
+
+// ---- weights
+
+static const char *percent(struct check *check, int64_t points) {
+    if (points % 100 == 0)
+        return arena_format(check->arena, "%lld", (long long)points / 100);
+    return arena_format(check->arena, points % 10 ? "%lld.%02lld" : "%lld.%lld", (long long)points / 100,
+                        points % 10 ? (long long)points % 100 : (long long)points % 100 / 10);
+}
+
+// What a variant without a weight, or one that was refused, would take is not known: no sum then.
+static bool weight_refused(struct check *check, const struct variant_config *variant) {
+    return report_refused(check->report, variant) || report_refused(check->report, &variant->weight);
+}
+
+static void check_missing_weights(struct check *check, const struct route_config *route, int64_t sum,
+                                  size_t missing) {
+    for (size_t i = 0; i < route->variant_count; i++) {
+        const struct variant_config *variant = &route->variants[i];
+        if (variant->weight >= 0 || weight_refused(check, variant))
+            continue;
+        const char *hint = missing > 1 || sum > SHARE_WHOLE ? NULL
+                                                            : arena_format(check->arena, "%s is left for it",
+                                                                           percent(check, SHARE_WHOLE - sum));
+        report_add(check->report, variant->place, hint, "variant `%.64s` of %s has no weight", variant->name,
+                   route_label(check, route));
+    }
+}
+
+static void check_weights(struct check *check, struct route_config *route) {
+    int64_t sum = 0;
+    size_t missing = 0;
+    if (route->variant_count == 1 && route->variants[0].weight < 0)
+        route->variants[0].weight = SHARE_WHOLE;
+    for (size_t i = 0; i < route->variant_count; i++) {
+        missing += route->variants[i].weight < 0;
+        sum += route->variants[i].weight > 0 ? route->variants[i].weight : 0;
+    }
+    if (missing)
+        check_missing_weights(check, route, sum, missing);
+    if (missing || sum == SHARE_WHOLE)
+        return;
+    for (size_t i = 0; i < route->variant_count; i++)
+        if (weight_refused(check, &route->variants[i]))
+            return;
+    const struct variant_config *baseline = &route->variants[route->baseline];
+    int64_t fitting = SHARE_WHOLE - sum + baseline->weight;
+    const char *hint = fitting < 0 || fitting > SHARE_WHOLE
+                           ? NULL
+                           : arena_format(check->arena, "with weight: %s for `%.64s` they would",
+                                          percent(check, fitting), baseline->name);
+    report_add(check->report, place_of_field(check, &route->variants, route->place), hint,
+               "the weights of %s sum to %s, not 100", route_label(check, route), percent(check, sum));
+}
+
+void check_variants(struct check *check, struct route_config *route, const struct named *pools) {
+    if (route->variants && route->variant_count == 0)
+        report_add(check->report, place_of_field(check, &route->variants, route->place), NULL,
+                   "%s has no variants", route_label(check, route));
+    if (route->variant_count > VARIANTS_MOST)
+        report_add(check->report, route->variants[VARIANTS_MOST].place, NULL,
+                   "%s has %zu variants; at most %d are possible", route_label(check, route),
+                   route->variant_count, VARIANTS_MOST);
+    for (size_t i = 0; i < route->variant_count; i++) {
+        check_pool(check, &route->variants[i], pools);
+        check_edits(check, &route->variants[i]);
+    }
+    if (route->variant_count)
+        check_weights(check, route);
+}
