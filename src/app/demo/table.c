@@ -1,0 +1,179 @@
+#include "table.h"
+
+#include "app/paint.h"
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FIXED_COLUMNS 74 // of a line without its bar
+#define BAR_MOST      30
+
+static void format_time(uint64_t seconds, char text[16]) {
+    snprintf(text, 16, "%u:%02u", (unsigned)(seconds / 60 % 100000), (unsigned)(seconds % 60));
+}
+
+void table_elapsed(const struct table *table, uint64_t at_ns, char text[16]) {
+    uint64_t begun = table->tally->begun_ns;
+    format_time(at_ns > begun ? (at_ns - begun) / NS_PER_S : 0, text);
+}
+
+// 1234567 -> 1,234,567
+static void write_count(struct strbuf *out, uint64_t count) {
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+    for (int i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0)
+            strbuf_char(out, ',');
+        strbuf_char(out, digits[i]);
+    }
+}
+
+static void write_head(const struct table *table, struct strbuf *out) {
+    char elapsed[16], whole[16];
+    table_elapsed(table, table->now_ns, elapsed);
+    strbuf_format(out, " %ssluice demo%s  %d simulated model servers, ", paint(PAINT_BOLD),
+                  paint(PAINT_PLAIN), STAGE_MODELS);
+    write_count(out, table->settings->users);
+    strbuf_format(out, " users, %u requests a second   %s%s", table->settings->rate, paint(PAINT_BOLD),
+                  elapsed);
+    if (table->settings->duration_us) {
+        format_time(table->settings->duration_us / 1000000, whole);
+        strbuf_format(out, " of %s", whole);
+    }
+    strbuf_format(out, "%s\n\n", paint(PAINT_PLAIN));
+}
+
+static void hint(struct strbuf *out, const char *label, const char *text) {
+    strbuf_format(out, " %s%-10s%s%s\n", paint(PAINT_DIM), label, paint(PAINT_PLAIN), text);
+}
+
+static void hint_command(const struct table *table, struct strbuf *out, const char *label,
+                         const char *command) {
+    char text[1024], admin[64] = "";
+    if (table->settings->admin_port != 9901)
+        snprintf(admin, sizeof admin, " --admin http://127.0.0.1:%u", table->settings->admin_port);
+    snprintf(text, sizeof text, "%s %s%s", table->program, command, admin);
+    hint(out, label, text);
+}
+
+void table_hints(const struct table *table, struct strbuf *out) {
+    const struct settings *settings = table->settings;
+    const struct child *blue = &table->stage->models[STAGE_BLUE_1];
+    char text[1024];
+    snprintf(text, sizeof text, "curl -s http://%s:%u/v1/chat/completions -H 'X-User-Id: alice' \\",
+             settings->host, settings->port);
+    hint(out, "ask", text);
+    hint(out, "", "  -d '{\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'");
+    hint_command(table, out, "who", "assign chat alice");
+    hint_command(table, out, "state", "status");
+    hint_command(table, out, "shift", "weight chat stable=80 canary=20");
+    snprintf(text, sizeof text, "%s   then   kill -HUP %d", table->stage->config_path,
+             (int)table->stage->proxy.pid);
+    hint(out, "or edit", text);
+    if (blue->pid) {
+        snprintf(text, sizeof text, "kill %d   (%s, one of two: nobody notices)", (int)blue->pid, blue->name);
+        hint(out, "break", text);
+    }
+    snprintf(text, sizeof text, "curl -s http://127.0.0.1:%u/metrics", settings->admin_port);
+    hint(out, "metrics", text);
+}
+
+static unsigned bar_width(const struct table *table) {
+    unsigned width = table->columns > FIXED_COLUMNS ? table->columns - FIXED_COLUMNS : 0;
+    return width < BAR_MOST ? width : BAR_MOST;
+}
+
+static void write_bar(const struct table *table, double share, struct strbuf *out) {
+    unsigned width = bar_width(table), filled = (unsigned)(share * width + 0.5);
+    if (share > 0 && filled == 0 && width)
+        filled = 1;
+    for (unsigned i = 0; i < width; i++)
+        strbuf_string(out, i >= filled ? " " : table->unicode ? "█" : "#");
+}
+
+static void write_ms(struct strbuf *out, int width, double ms) {
+    if (ms > 0)
+        strbuf_format(out, "%*.0f ms", width - 3, ms);
+    else
+        strbuf_format(out, "%*s", width, "-");
+}
+
+static void write_variant(const struct table *table, const char *name, const char *weight, bool total,
+                          const char *prefix, struct strbuf *out) {
+    struct tally_figures figures = {0};
+    int index = tally_find(table->tally, name);
+    if (index >= 0)
+        tally_read(table->tally, index, total, table->now_ns, &figures);
+    bool baseline = table->status->variant_count && strcmp(name, table->status->variants[0].name) == 0;
+    strbuf_format(out, "%s %s%-10.20s%s %6s%s  %5.1f%% ", prefix,
+                  paint(baseline ? PAINT_GREEN : PAINT_YELLOW), *name ? name : "(none)", paint(PAINT_PLAIN),
+                  weight, *weight ? "%" : " ", figures.requests_share * 100);
+    strbuf_string(out, paint(baseline ? PAINT_GREEN : PAINT_YELLOW));
+    write_bar(table, figures.requests_share, out);
+    strbuf_format(out, "%s  %5.1f%% %7.1f ", paint(PAINT_PLAIN), figures.users_share * 100,
+                  figures.per_second);
+    strbuf_format(out, "%s%7llu%s", paint(figures.errors ? PAINT_RED : PAINT_PLAIN),
+                  (unsigned long long)figures.errors, paint(PAINT_PLAIN));
+    write_ms(out, 8, figures.p50_ms);
+    write_ms(out, 8, figures.p95_ms);
+    write_ms(out, 11, figures.first_byte_ms);
+    strbuf_char(out, '\n');
+}
+
+static bool in_status(const struct status *status, const char *name) {
+    for (int i = 0; i < status->variant_count; i++)
+        if (strcmp(status->variants[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+void table_variants(const struct table *table, bool total, const char *prefix, struct strbuf *out) {
+    int width = (int)bar_width(table);
+    if (*prefix == ' ' || !*prefix)
+        strbuf_format(out, "%s%s %-10s %7s  %-*s  %6s %7s %7s%8s%8s%11s%s\n", prefix, paint(PAINT_DIM),
+                      "variant", "weight", width + 7, width > 10 ? "share of requests" : "share", "users",
+                      "req/s", "errors", "p50", "p95", "first byte", paint(PAINT_PLAIN));
+    for (int i = 0; i < table->status->variant_count; i++)
+        write_variant(table, table->status->variants[i].name, table->status->variants[i].weight, total,
+                      prefix, out);
+    for (int i = 0; i < table->tally->count; i++) // what is no longer configured, or named no variant
+        if (!in_status(table->status, table->tally->variants[i].name))
+            write_variant(table, table->tally->variants[i].name, "", total, prefix, out);
+}
+
+void table_summary(const struct table *table, struct strbuf *out) {
+    const struct tally *tally = table->tally;
+    strbuf_char(out, ' ');
+    write_count(out, tally->requests);
+    strbuf_format(out, " requests, %s", paint(tally->failures ? PAINT_RED : PAINT_GREEN));
+    write_count(out, tally->failures);
+    strbuf_format(out, " failed%s that should not have; ", paint(PAINT_PLAIN));
+    write_count(out, tally->users_seen);
+    strbuf_literal(out, " users seen, ");
+    write_count(out, tally->users_moved);
+    strbuf_literal(out, " moved\n");
+}
+
+void table_news_line(const struct table *table, const struct news_item *item, struct strbuf *out) {
+    char at[16];
+    table_elapsed(table, item->at_ns, at);
+    strbuf_format(out, " %s%6s%s  %s\n", paint(PAINT_DIM), at, paint(PAINT_PLAIN), item->text);
+}
+
+void table_screen(const struct table *table, struct strbuf *out) {
+    uint64_t first = table->news->count > NEWS_KEPT ? table->news->count - NEWS_KEPT : 0;
+    write_head(table, out);
+    table_hints(table, out);
+    strbuf_char(out, '\n');
+    table_variants(table, false, "", out);
+    strbuf_char(out, '\n');
+    table_summary(table, out);
+    strbuf_format(
+        out,
+        " %sAbove: the last %d seconds as the clients saw them; p50 and p95 of whole answers, first "
+        "byte of streams.%s\n\n",
+        paint(PAINT_DIM), TALLY_SLOTS - 1, paint(PAINT_PLAIN));
+    for (uint64_t i = first; i < table->news->count; i++)
+        table_news_line(table, &table->news->items[i % NEWS_KEPT], out);
+}

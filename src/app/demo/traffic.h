@@ -1,0 +1,16 @@
+// traffic: a steady stream of chat completions from many users. Requests come at random moments at the rate
+// that was asked for, whatever the answers take. Owner: demo_main; one thread.
+#pragma once
+#include "settings.h"
+#include "tally.h"
+#include <event2/event.h>
+
+struct traffic;
+// `expected` says of an answer that was not good whether it was meant to be.
+struct traffic *traffic_new(struct event_base *base, const struct settings *settings, struct tally *tally,
+                            bool (*expected)(const struct tally_visit *visit, void *context), void *context);
+void traffic_free(struct traffic *traffic); // what is under way is dropped, uncounted
+void traffic_start(struct traffic *traffic);
+void traffic_stop(struct traffic *traffic); // no new requests
+unsigned traffic_active(const struct traffic *traffic);
+uint64_t traffic_put_off(const struct traffic *traffic); // requests not sent because too many were under way
