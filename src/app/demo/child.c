@@ -16,6 +16,7 @@
 // In the child, before exec. Only what is safe after fork.
 static _Noreturn void become(char *const *argv, const char *output, pid_t parent) {
     static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD, SIGWINCH};
+    char self[1024];
     sigset_t none;
     for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
         signal(handled[i], SIG_DFL);
@@ -34,6 +35,9 @@ static _Noreturn void become(char *const *argv, const char *output, pid_t parent
         close(null);
     if (out > STDERR_FILENO)
         close(out);
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[len > 0 ? len : 0] = '\0';
+    execv(self, argv); // the path gives the process its name
     execv("/proc/self/exe", argv);
     _exit(CANNOT_EXEC);
 }

@@ -59,7 +59,7 @@ static bool read_arguments(struct settings *settings, int argc, char **argv, int
     const struct argument_list list = {
         "demo",
         "Simulated model servers, sluice in front of them, traffic from many users, and a live table of\n"
-        "what each variant gets. Ctrl-C ends all of it. Exit code 1: a request failed that should not have.",
+        "what each variant gets. Ctrl-C ends all of it. Exit code 1: a request failed that was not meant to.",
         items, sizeof items / sizeof *items};
     if (!arguments_read(&list, argc, argv, exit_code))
         return false;

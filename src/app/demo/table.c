@@ -15,7 +15,7 @@ static void format_time(uint64_t seconds, char text[16]) {
 
 void table_elapsed(const struct table *table, uint64_t at_ns, char text[16]) {
     uint64_t begun = table->tally->begun_ns;
-    format_time(at_ns > begun ? (at_ns - begun) / NS_PER_S : 0, text);
+    format_time(at_ns > begun ? (at_ns - begun + NS_PER_S / 2) / NS_PER_S : 0, text);
 }
 
 // 1234567 -> 1,234,567
@@ -148,11 +148,12 @@ void table_summary(const struct table *table, struct strbuf *out) {
     write_count(out, tally->requests);
     strbuf_format(out, " requests, %s", paint(tally->failures ? PAINT_RED : PAINT_GREEN));
     write_count(out, tally->failures);
-    strbuf_format(out, " failed%s that should not have; ", paint(PAINT_PLAIN));
+    strbuf_format(out, " failed%s%s; ", paint(PAINT_PLAIN),
+                  table->settings->fail ? " that were not meant to" : "");
     write_count(out, tally->users_seen);
     strbuf_literal(out, " users seen, ");
     write_count(out, tally->users_moved);
-    strbuf_literal(out, " moved\n");
+    strbuf_literal(out, " changed variant\n");
 }
 
 void table_news_line(const struct table *table, const struct news_item *item, struct strbuf *out) {

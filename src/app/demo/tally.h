@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define TALLY_VARIANTS 8
-#define TALLY_SLOTS    10 // of a second: the window
+#define TALLY_SLOTS    7 // of a second: the window is the full ones
 #define TALLY_NAME     64
 
 struct tally_count {
