@@ -167,7 +167,7 @@ void settle_section(struct settle *settle, const struct section *section, const 
         set_default(settle, &section->keys[i], object);
     for (size_t i = 0; node && i < node->count; i++) {
         const struct key *key = key_named(section, node->pairs[i].key);
-        if (!key)
+        if (!key || given[key - section->keys]) // a repeated key was reported; its field is filled once
             continue;
         given[key - section->keys] = true;
         read_value(settle, key, node->pairs[i].value, object);
