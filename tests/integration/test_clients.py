@@ -104,7 +104,7 @@ def test_pythons_own_client(chat):
 def test_nginx_as_a_plain_upstream(start_sluice, nginx, tmp_path):
     """Files, ranges, conditional requests, gzip, redirects and errors of nginx pass unchanged; so do curl's uploads to it."""
     server = nginx(r"""
-        root files; etag on; gzip on; gzip_min_length 1; gzip_types application/json;
+        root files; etag on; gzip on; gzip_min_length 1; gzip_types *; gzip_proxied any;
         location = /old { return 301 /new?x=1; }
         location = /teapot { return 418 "short and stout"; }
         location /put/ { dav_methods PUT; client_body_in_single_buffer on; }

@@ -150,6 +150,23 @@ def test_a_head_that_does_not_come_is_408(start_sluice, upstream):
         assert client.closed()
 
 
+@pytest.mark.parametrize("by", ["header X-User-Id", "json /user"])
+def test_a_body_that_does_not_come_is_408(start_sluice, upstream, by):
+    server = upstream()
+    # The client's silence is not the upstream's, though that is allowed less of it.
+    daemon = start(start_sluice, server, route_settings={"sticky": {"by": [by]}},
+                   timeouts={"client_idle": "400ms", "first_byte": "100ms"})
+    with daemon.client() as client:
+        client.request("POST", "/v1/x", [("Content-Length", "100"), ("Content-Type", "application/json")])
+        client.send("{")
+        response = client.response()
+        assert response.status == 408 and response.header("X-Sluice-Error")
+        assert client.closed()
+    wait_for(lambda: server.inflight == 0)
+    assert not any(r.body_sha for r in server.requests)
+    assert daemon.counted("sluice_request_errors_total", 0)
+
+
 def test_a_dripping_head_is_408_too(start_sluice, upstream):
     daemon = start(start_sluice, upstream(), **SHORT)
     with daemon.client() as client:

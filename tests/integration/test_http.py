@@ -305,9 +305,11 @@ def test_a_broken_chunked_body_never_completes_upstream(pair, body):
     b"HTTP/1.1 20 OK\r\n\r\n",
     b"HTTP/1.1 200 OK\r\n Folded: x\r\n\r\n",
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX-Huge: " + b"x" * 100_000 + b"\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n" + b"X-Many: y\r\n" * 1000 + b"\r\n",
     b"nonsense\r\n\r\n",
     b"",
-])
+], ids=lambda raw: raw[:40].decode("latin-1"))
 def test_an_answer_that_is_not_http_becomes_502(pair, raw):
     daemon, server = pair
 
@@ -358,7 +360,62 @@ def test_many_connections_at_once(pair):
     assert server.count == count
 
 
-def test_ipv6_and_unix_listeners(start_sluice, upstream):
+def test_a_client_that_breaks_off_inside_its_body_is_no_complete_request(pair):
+    daemon, server = pair
+    for framing in ("length", "chunked"):
+        before = server.count
+        with daemon.client() as client:
+            client.request("POST", "/", [("Content-Length", "100")] if framing == "length" else [("Transfer-Encoding", "chunked")])
+            client.send(b"x" * 50 if framing == "length" else b"32\r\n" + b"x" * 50 + b"\r\n")
+            wait_for(lambda before=before: server.count > before)
+        wait_for(lambda: server.inflight == 0, what="the upstream learns of it")
+    assert not any(r.body_sha for r in server.requests)
+    assert daemon.counted("sluice_requests_total", 2, code="499")
+    assert daemon.ask().status == 200
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_body_larger_than_what_is_held_for_its_unit_is_passed_on_whole(start_sluice, upstream, framing):
+    server = upstream("stable")
+    daemon = start_sluice({"limits": {"buffered_body_bytes": "64KiB"}, "pools": {"stable": pool(server)},
+                           "routes": [route(match={"json": {"/model": "never"}}), route("rest", sticky={"by": ["json /user"]})]})
+    body = b'{"user": "u", "prompt": "' + _random_body(3 * MIB).hex().encode() + b'"}'
+    with daemon.client() as client:
+        fields = [("Content-Type", "application/json")]
+        if framing == "length":
+            client.request("POST", "/", fields, body)
+        else:
+            client.request("POST", "/", [*fields, ("Transfer-Encoding", "chunked")])
+            for at in range(0, len(body), 50_000):
+                client.send(b"%x\r\n%s\r\n" % (len(body[at:at + 50_000]), body[at:at + 50_000]))
+            client.send(b"0\r\n\r\n")
+        assert client.response().status == 200
+        assert client.ask().status == 200
+    assert server.requests[0].body_sha == hashlib.sha256(body).hexdigest()
+
+
+def test_no_more_idle_upstream_connections_are_kept_than_configured(start_sluice, upstream):
+    go = threading.Event()
+
+    def handler(request, reply):
+        if request.path == "/hold":
+            assert go.wait(30)
+        reply.send(200, "x")
+    server = upstream("x", handler)
+    daemon = start_sluice({"workers": 1, "pools": {"stable": pool(server, keepalive=2)}, "routes": [route()]})
+    clients = [daemon.client() for _ in range(12)]
+    for client in clients:
+        client.request("GET", "/hold")
+    wait_for(lambda: server.inflight == 12)
+    go.set()
+    for client in clients:
+        assert client.response().status == 200
+        client.close()
+    wait_for(lambda: server.open <= 2, what="all but two upstream connections are closed")
+    assert daemon.ask().status == 200 and server.connections == 12
+
+
+def test_an_ipv6_listener(start_sluice, upstream):
     import socket  # pylint: disable=import-outside-toplevel
     server = upstream("stable")
     if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):

@@ -82,6 +82,27 @@ def test_a_request_in_flight_is_finished_and_told_to_close(start_sluice, upstrea
     assert daemon.child.wait(10) == 0
 
 
+def test_queued_requests_are_answered_before_the_end(start_sluice, upstream):
+    go = threading.Event()
+
+    def handler(_request, reply):
+        assert go.wait(30)
+        reply.send(200, "served")
+    server = upstream("slow", handler)
+    daemon = start_sluice({"pools": {"stable": pool(server, max_inflight=1, queue={"size": 9, "timeout": "20s"})}, "routes": [route()]})
+    clients = [daemon.client() for _ in range(5)]
+    for client in clients:
+        client.request()
+    wait_for(lambda: daemon.status()["pools"][0]["waiting"] == 4)
+    daemon.child.signal(signal.SIGTERM)
+    wait_for(lambda: daemon.admin().ask("GET", "/readyz").status == 503)
+    go.set()
+    for client in clients:
+        assert client.response().text == "served"
+        client.close()
+    assert daemon.child.wait(10) == 0
+
+
 def test_readyz_is_503_while_draining(start_sluice, upstream):
     go = threading.Event()
 

@@ -188,6 +188,7 @@ class Streams:
                 if not self.done[client.index]:
                     self.broken.append((client.index, "ended without [DONE]"))
                 self._selector.unregister(client.socket)
+                client.close()
                 return
             while b"\n\n" in client.events:
                 event, client.events = client.events.split(b"\n\n", 1)
@@ -205,6 +206,7 @@ class Streams:
         if why:
             self.broken.append((client.index, why))
         self._selector.unregister(client.socket)
+        client.close()
 
     @property
     def open(self):

@@ -15,6 +15,14 @@ from .process import Child, REPORT
 from .scale import BINARY, patience
 from .wait import wait_for
 
+
+class _Plain(yaml.SafeDumper):
+    """Without anchors, which the configuration does not know: what stands twice is written twice."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
 LISTENING = re.compile(r"listening\b.*\baddress=\"?([^\s\"]+)")
 # Leaks are looked for by valgrind and by asan; a report must end the process with a code of its own.
 ENVIRONMENT = {
@@ -77,7 +85,7 @@ class Sluice:
     def write(self, text=None):
         """Replaces the configuration file in one step."""
         with open(self.path + ".new", "w", encoding="utf-8") as f:
-            f.write(text if text is not None else yaml.safe_dump(self.config, sort_keys=False))
+            f.write(text if text is not None else yaml.dump(self.config, Dumper=_Plain, sort_keys=False))
         os.replace(self.path + ".new", self.path)
 
     # -- process ---------------------------------------------------------------------------------------------------
