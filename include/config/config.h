@@ -151,11 +151,11 @@ struct sticky_config {
 };
 
 struct match_config {
-    struct place place;
     const char *host, *path_prefix, *path; // NULL: any. host: exact, or "*.example.com"
     struct string_list methods;
     struct header_list headers;
     struct pointer_list json;
+    struct place place;
 };
 
 struct override_config {

@@ -119,7 +119,7 @@ static void check_route(struct check *check, struct route_config *route, const s
 
 // ---- all of them
 
-// Conditions that were refused are conditions too.
+// Conditions that were refused are conditions too. (`match` as a whole and its first key have one address.)
 static bool matches_everything(struct check *check, const struct route_config *route) {
     const struct match_config *match = &route->match;
     const void *const fields[] = {&match->host,    &match->path, &match->methods,

@@ -17,7 +17,8 @@ struct report {
     bool sorted; // the notes, for look-ups
 };
 // Remembers that the file gave `field` (known by its address) and where. `refused`: a mistake in it was
-// reported already, so that no check should complain of what follows from that.
+// reported already, so that no check should complain of what follows from that. Structs are noted only when
+// they are refused whole: their first field has the same address.
 void report_note(struct report *report, const void *field, struct place place, bool refused);
 bool report_given(struct report *report, const void *field);
 bool report_refused(struct report *report, const void *field);
