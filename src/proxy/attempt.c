@@ -168,7 +168,8 @@ void attempt_release(struct exchange *exchange, bool reusable) {
     if (exchange->endpoint) {
         endpoint_leave(exchange->endpoint);
         exchange->endpoint = NULL;
-        if (view->config->max_inflight)
+        // Who waits may do so under another plan than this exchange's: one whose pool has a limit.
+        if (view->config->max_inflight || atomic_load(&view->pool->waiting))
             worker_room(worker, view->pool);
     }
 }

@@ -114,7 +114,11 @@ static bool request_sent(struct exchange *exchange, enum stream_result result) {
     return result == STREAM_DONE;
 }
 
+// It is the client's turn: meanwhile the upstream owes nothing, and its variant is not charged with the
+// silence.
 static void wait_for_body(struct exchange *exchange) {
+    if (exchange->state == EXCHANGE_AWAIT)
+        deadline_clear(&exchange->deadline);
     deadline_set(&exchange->worker->deadlines, &exchange->body_deadline,
                  exchange_config(exchange)->timeouts.client_idle, exchange->worker->now_ns, body_expired);
 }
@@ -149,6 +153,7 @@ void transfer_request(struct exchange *exchange) {
             exchange_client_gone(exchange);
             return;
         }
+        deadline_clear(&exchange->body_deadline);
         struct segment part;
         if (!next_part(exchange, &part) ||
             !request_sent(exchange, outbox_send(&connection->outbox, &connection->stream, &part, 1)))
