@@ -33,7 +33,7 @@ def test_check_accepts_a_good_file(tmp_path):
 
 
 @pytest.mark.parametrize("change, place, words", [
-    (("weight: 5", "weight: 6"), (6, 5), ("100",)),
+    (("weight: 5", "weight: 6"), (9, 7), ("100",)),
     (("pool: green", "pool: grene"), (10, 22), ("grene", "green")),
     (("sticky:", "stciky:"), (7, 5), ("stciky", "sticky")),
     (("[header X-User-Id]", "[heder X-User-Id]"), (7, 19), ("heder",)),
