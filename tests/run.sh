@@ -73,7 +73,7 @@ run() { # PRESET; sets passed and failed
 
 mkdir -p "$logs"
 sh docker/install.sh docker/packages-build.txt docker/packages-test.txt
-install_npm
+install_npm || echo "the npm packages could not be installed: the tests that need them will fail"
 passed=0
 failed=0
 for preset in "$@"; do

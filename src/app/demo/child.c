@@ -83,15 +83,27 @@ static bool any_runs(struct child *const *children, int count) {
     return runs;
 }
 
-void child_stop_all(struct child *const *children, int count, unsigned patience_ms) {
+static bool ended_badly(const struct child *child) {
+    int number = WIFSIGNALED(child->status) ? WTERMSIG(child->status) : 0;
+    return number ? number != SIGTERM && number != SIGINT : WEXITSTATUS(child->status) > 1;
+}
+
+const struct child *child_stop_all(struct child *const *children, int count, unsigned patience_ms) {
     const struct timespec step = {.tv_nsec = 10000000};
+    const struct child *bad = NULL;
+    for (int i = 0; i < count; i++)
+        if (!child_runs(children[i]))
+            children[i]->status = 0; // how it ended is no matter of ours
     signal_all(children, count, SIGTERM);
     for (unsigned waited = 0; waited < patience_ms && any_runs(children, count); waited += 10)
         nanosleep(&step, NULL);
     signal_all(children, count, SIGKILL);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         while (children[i]->pid && waitpid(children[i]->pid, &children[i]->status, 0) < 0 && errno == EINTR)
             ;
-    for (int i = 0; i < count; i++)
         children[i]->pid = 0;
+        if (!bad && ended_badly(children[i]))
+            bad = children[i];
+    }
+    return bad;
 }

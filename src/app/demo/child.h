@@ -16,5 +16,7 @@ bool child_start(struct child *child, const char *name, char *const *argv, const
 // True while it runs; notices that it has ended.
 bool child_runs(struct child *child);
 // Ends all of them: TERM, and KILL for those that are still there after the patience. They are gone on
-// return.
-void child_stop_all(struct child *const *children, int count, unsigned patience_ms);
+// return. Returns the first that did not end in order (killed, crashed, a sanitizer's exit code), or NULL. An
+// exit code of 1 is in order: who presses Ctrl-C signals the children too, and a second signal ends the proxy
+// at once.
+const struct child *child_stop_all(struct child *const *children, int count, unsigned patience_ms);

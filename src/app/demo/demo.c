@@ -275,16 +275,18 @@ static int conclude(struct demo *demo) {
     return demo->broken || demo->tally->failures ? EXIT_REFUSED : EXIT_DONE;
 }
 
-static void close_all(struct demo *demo) {
+// False when one of the processes did not end in order.
+static bool close_all(struct demo *demo) {
     traffic_free(demo->traffic);
     caller_free(demo->admin);
     caller_free(demo->green);
-    stage_close(&demo->stage);
+    bool ended = stage_close(&demo->stage);
     tally_free(demo->tally);
     event_free(demo->term);
     event_free(demo->interrupt);
     event_free(demo->second);
     event_base_free(demo->base);
+    return ended;
 }
 
 static int explain(const struct demo *demo, const struct error *error) {
@@ -319,6 +321,5 @@ int demo_main(int argc, char **argv) {
     } else {
         exit_code = explain(&demo, &error);
     }
-    close_all(&demo);
-    return exit_code;
+    return close_all(&demo) ? exit_code : EXIT_REFUSED;
 }

@@ -112,13 +112,27 @@ bool stage_open(struct stage *stage, const struct settings *settings, bool (*wai
     return start_proxy(stage, settings, error) && wait_for(&pending, proxy_listens, 0, &stage->proxy);
 }
 
-void stage_close(struct stage *stage) {
+static void complain(const struct stage *stage, const struct child *bad) {
+    char text[4096];
+    const char *output = LOG;
+    for (int i = 0; i < STAGE_MODELS; i++)
+        if (bad == &stage->models[i])
+            output = cast[i].output;
+    scratch_tail(&stage->scratch, output, text, sizeof text);
+    fprintf(stderr, "sluice: %s did not end in order (wait status 0x%04x); its output ends with:\n%s",
+            bad->name, (unsigned)bad->status, text);
+}
+
+bool stage_close(struct stage *stage) {
     struct child *proxy[] = {&stage->proxy}, *models[STAGE_MODELS];
     for (int i = 0; i < STAGE_MODELS; i++)
         models[i] = &stage->models[i];
-    child_stop_all(proxy, 1, STOP_MS); // first, while there is something behind it
-    child_stop_all(models, STAGE_MODELS, STOP_MS);
+    const struct child *bad = child_stop_all(proxy, 1, STOP_MS); // first, while there is something behind it
+    const struct child *worse = child_stop_all(models, STAGE_MODELS, STOP_MS);
+    if (bad || worse)
+        complain(stage, bad ? bad : worse);
     scratch_remove(&stage->scratch);
+    return !bad && !worse;
 }
 
 void stage_log(const struct stage *stage, char *text, size_t size) {

@@ -19,7 +19,8 @@ struct stage {
 // returns false starting is given up (the error is empty then). stage_close is needed in any case.
 bool stage_open(struct stage *stage, const struct settings *settings, bool (*waiting)(void *context),
                 void *context, struct error *error);
-// Everything has ended on return and nothing is left on disk.
-void stage_close(struct stage *stage);
+// Everything has ended on return and nothing is left on disk. False when a process did not end in order; that
+// has been said on stderr with the end of its output.
+bool stage_close(struct stage *stage);
 // The end of the proxy's log, for when it failed.
 void stage_log(const struct stage *stage, char *text, size_t size);
