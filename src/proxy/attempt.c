@@ -90,7 +90,6 @@ void attempt_await(struct exchange *exchange) {
 
 static void send_request(struct exchange *exchange) {
     exchange_move(exchange, EXCHANGE_AWAIT);
-    attempt_await(exchange);
     transfer_request(exchange);
 }
 

@@ -111,6 +111,8 @@ static bool request_sent(struct exchange *exchange, enum stream_result result) {
         return false;
     }
     exchange->touched = true;
+    if (exchange->state == EXCHANGE_AWAIT) // the upstream's silence counts from the last byte it was offered
+        attempt_await(exchange);
     return result == STREAM_DONE;
 }
 
@@ -158,8 +160,6 @@ void transfer_request(struct exchange *exchange) {
         if (!next_part(exchange, &part) ||
             !request_sent(exchange, outbox_send(&connection->outbox, &connection->stream, &part, 1)))
             return;
-        if (exchange->state == EXCHANGE_AWAIT) // the upstream's silence counts from the last byte it was sent
-            attempt_await(exchange);
     }
     deadline_clear(&exchange->body_deadline);
 }
