@@ -53,7 +53,7 @@ def demo(tmp_path):
 
 def test_demo_serves_shows_its_table_and_ends_by_itself(demo):
     port = free_port()
-    process = demo("--port", port, "--duration", "5s")
+    process = demo("--port", port, "--admin-port", free_port(), "--duration", "5s")
 
     def serves():
         assert process.running(), process.stderr()
@@ -75,15 +75,16 @@ def test_demo_serves_shows_its_table_and_ends_by_itself(demo):
 def test_demo_says_that_its_port_is_taken(demo):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        process = demo("--port", port, "--duration", "5s")
-        assert process.wait(20) == 1
-        assert str(port) in process.stderr() + process.stdout()
+        for arguments in (("--port", port, "--admin-port", free_port()), ("--port", free_port(), "--admin-port", port)):
+            process = demo(*arguments, "--duration", "5s")
+            assert process.wait(20) == 1
+            assert str(port) in process.stderr() + process.stdout()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_demo_ends_on_a_signal_and_takes_its_servers_along(demo, number):
     port = free_port()
-    process = demo("--port", port)
+    process = demo("--port", port, "--admin-port", free_port())
 
     def open_port():
         assert process.running(), process.stderr()
