@@ -10,7 +10,7 @@ failures=0
 fresh() {
     rm -rf "$copy/tree"
     mkdir "$copy/tree"
-    for part in src include tests docs config docker .ci .github README.md CMakeLists.txt .clang-format; do
+    for part in src include tests docs config docker .ci .github README.md LICENSE CMakeLists.txt .clang-format; do
         [ -e "$root/$part" ] && cp -R "$root/$part" "$copy/tree/"
     done
     cd "$copy/tree"
