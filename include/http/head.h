@@ -82,3 +82,5 @@ const struct field *head_find(const struct head *head, enum field_id id);
 const struct field *head_find_name(const struct head *head, struct slice name);
 // True when a comma-separated list field (all its lines together) has this token, case-insensitively.
 bool head_has_token(const struct head *head, enum field_id id, struct slice token);
+// Max-Forwards (RFC 9110 7.6.2); false when it is absent or no number (then it means nothing).
+bool head_max_forwards(const struct head *head, uint64_t *hops);

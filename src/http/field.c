@@ -90,3 +90,8 @@ bool head_has_token(const struct head *head, enum field_id id, struct slice toke
     }
     return false;
 }
+
+bool head_max_forwards(const struct head *head, uint64_t *hops) {
+    const struct field *field = head_find(head, FIELD_MAX_FORWARDS);
+    return field && slice_to_u64(field->value, hops);
+}

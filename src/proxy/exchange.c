@@ -249,6 +249,11 @@ void exchange_start(struct session *session, const char *head_at) {
         reply_send(exchange, 413, "body_too_large", "the request body is larger than allowed");
         return;
     }
+    uint64_t hops;
+    if (slice_equal(head->method, SLICE("OPTIONS")) && head_max_forwards(head, &hops) && hops == 0) {
+        reply_options(exchange);
+        return;
+    }
     exchange_route(exchange, head_at, NULL);
 }
 

@@ -132,6 +132,7 @@ void transfer_response(struct exchange *exchange); // upstream -> client, as far
 // reply.c
 void reply_send(struct exchange *exchange, unsigned status, const char *reason, const char *text);
 void reply_reject(struct exchange *exchange, enum reject reject);
+void reply_options(struct exchange *exchange); // OPTIONS that may go no further (Max-Forwards: 0)
 void view_of(struct exchange *exchange, const struct head *head, struct request_view *view);
 
 static inline const struct plan_variant *exchange_variant(const struct exchange *exchange) {

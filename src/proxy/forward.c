@@ -34,6 +34,9 @@ static void mark_request(struct exchange *exchange, struct head *head) {
         case FIELD_X_REQUEST_ID:
             field->drop = true;
             break;
+        case FIELD_MAX_FORWARDS: // counted down for OPTIONS, of no meaning elsewhere (RFC 9110 7.6.2)
+            field->drop = field->drop || slice_equal(head->method, SLICE("OPTIONS"));
+            break;
         case FIELD_EXPECT: // answered here when the body was collected first
             field->drop = field->drop || exchange->continue_sent || exchange->request.complete;
             break;
@@ -72,6 +75,12 @@ static void write_trace(struct exchange *exchange, struct head *head, struct str
     hex_digits(text + 36, random_next(&exchange->worker->random) | 1);
     memcpy(text + 52, "-01", 3);
     write_field(out, SLICE("traceparent"), slice_make(text, sizeof text));
+}
+
+static void write_max_forwards(const struct head *head, struct strbuf *out) {
+    uint64_t hops;
+    if (slice_equal(head->method, SLICE("OPTIONS")) && head_max_forwards(head, &hops) && hops > 0)
+        strbuf_format(out, "Max-Forwards: %llu\r\n", (unsigned long long)hops - 1);
 }
 
 static void write_length(struct strbuf *out, uint64_t length) {
@@ -116,6 +125,7 @@ void forward_request_head(struct exchange *exchange, const struct head *const_he
     write_kept_fields(out, head);
     write_field(out, SLICE("X-Forwarded-For"),
                 slice_make(exchange->session->peer, exchange->session->peer_len));
+    write_max_forwards(head, out);
     strbuf_literal(out, "X-Forwarded-Proto: http\r\n");
     write_field(out, SLICE("X-Forwarded-Host"), host);
     strbuf_literal(out, "Via: 1.1 sluice\r\n");

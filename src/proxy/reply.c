@@ -5,6 +5,7 @@
 #include "http/writer.h"
 
 #define RETRY_AFTER_SECONDS "1"
+#define ALLOW               "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 
 static void write_body(const struct exchange *exchange, const char *reason, const char *text,
                        struct strbuf *out) {
@@ -22,6 +23,12 @@ static void write_body(const struct exchange *exchange, const char *reason, cons
     strbuf_literal(out, "}}\n");
 }
 
+static void write_end(const struct exchange *exchange, struct strbuf *out) {
+    if (exchange->asked_to_close)
+        strbuf_literal(out, "Connection: close\r\n");
+    strbuf_literal(out, "\r\n");
+}
+
 static void write_head(struct exchange *exchange, unsigned status, const char *reason, size_t body_len,
                        struct strbuf *out) {
     write_status_line(out, status, SLICE(""));
@@ -34,10 +41,8 @@ static void write_head(struct exchange *exchange, unsigned status, const char *r
     if (status == 503)
         strbuf_literal(out, "Retry-After: " RETRY_AFTER_SECONDS "\r\n");
     if (status == 405)
-        strbuf_literal(out, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
-    if (exchange->asked_to_close)
-        strbuf_literal(out, "Connection: close\r\n");
-    strbuf_literal(out, "\r\n");
+        strbuf_literal(out, ALLOW);
+    write_end(exchange, out);
 }
 
 static void make_id(struct exchange *exchange) {
@@ -47,25 +52,27 @@ static void make_id(struct exchange *exchange) {
     exchange->request_id = slice_make(id, 32);
 }
 
-void reply_send(struct exchange *exchange, unsigned status, const char *reason, const char *text) {
-    struct session *session = exchange->session;
-    struct strbuf *head = &exchange->worker->scratch, body = {0};
+// Nothing of an attempt goes on, and the answer begins.
+static void begin(struct exchange *exchange, unsigned status) {
     attempt_release(exchange, false);
     deadline_clear(&exchange->deadline);
     deadline_clear(&exchange->body_deadline);
     deadline_clear(&exchange->total);
     exchange_move(exchange, EXCHANGE_REPLY);
     exchange->status = status;
-    exchange->reply_reason = reason;
     if (!exchange->request_id.len)
         make_id(exchange);
     if (!exchange->request.complete || exchange->worker->draining)
         exchange->asked_to_close = true;
-    write_body(exchange, reason, text, &body);
-    strbuf_clear(head);
-    write_head(exchange, status, reason, body.len, head);
-    struct segment segments[2] = {segment_copied(strbuf_as_slice(head)),
-                                  {body.at, exchange->to_head ? 0 : body.len, SEGMENT_HEAP, body.at}};
+    strbuf_clear(&exchange->worker->scratch);
+}
+
+// Sends the head in the worker's scratch and the body, which moves in.
+static void send_answer(struct exchange *exchange, struct strbuf *take_body) {
+    struct session *session = exchange->session;
+    size_t len = exchange->to_head ? 0 : take_body->len;
+    struct segment segments[2] = {segment_copied(strbuf_as_slice(&exchange->worker->scratch)),
+                                  {take_body->at, len, SEGMENT_HEAP, take_body->at}};
     switch (outbox_send(&session->outbox, &session->stream, segments, 2)) {
     case STREAM_DONE:
         exchange_finish(exchange, FINISH_REPLIED);
@@ -77,6 +84,25 @@ void reply_send(struct exchange *exchange, unsigned status, const char *reason, 
         exchange_wait_for_client(exchange);
         break;
     }
+}
+
+void reply_send(struct exchange *exchange, unsigned status, const char *reason, const char *text) {
+    struct strbuf body = {0};
+    begin(exchange, status);
+    exchange->reply_reason = reason;
+    write_body(exchange, reason, text, &body);
+    write_head(exchange, status, reason, body.len, &exchange->worker->scratch);
+    send_answer(exchange, &body);
+}
+
+void reply_options(struct exchange *exchange) {
+    struct strbuf *head = &exchange->worker->scratch, body = {0};
+    begin(exchange, 200);
+    write_status_line(head, 200, SLICE(""));
+    strbuf_literal(head, ALLOW "Content-Length: 0\r\n");
+    write_field(head, SLICE("X-Request-Id"), exchange->request_id);
+    write_end(exchange, head);
+    send_answer(exchange, &body);
 }
 
 void reply_reject(struct exchange *exchange, enum reject reject) {
