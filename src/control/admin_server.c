@@ -184,6 +184,13 @@ static void on_request(struct evhttp_request *request, void *context) {
     server->handle(&self->call, server->context);
 }
 
+// evhttp by itself closes a socket and then takes it out of the epoll set: by then the number may be that of
+// a worker's new socket. A bufferevent that owns its socket does it in the right order.
+static struct bufferevent *own_socket(struct event_base *base, void *context) {
+    (void)context;
+    return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+}
+
 struct admin_server *admin_server_new(struct event_base *base,
                                       void (*handle)(struct call *call, void *context), void *context) {
     struct admin_server *server = mem_zero(1, sizeof *server);
@@ -192,6 +199,7 @@ struct admin_server *admin_server_new(struct event_base *base,
     list_init(&server->calls);
     server->http = evhttp_new(base);
     must(server->http != NULL);
+    evhttp_set_bevcb(server->http, own_socket, NULL);
     evhttp_set_timeout(server->http, IDLE_SECONDS);
     evhttp_set_max_headers_size(server->http, HEAD_MOST);
     evhttp_set_max_body_size(server->http, BODY_MOST);
