@@ -9,12 +9,13 @@
 // A request that waits for room. Embedded in the exchange; belongs to one worker's lane.
 struct waiter {
     struct link link;
+    uint64_t ticket;              // in order of arrival over all lanes
     const struct pool_view *view; // what it waits for
 };
 struct pool_lane {                    // of one worker
     _Alignas(64) struct link waiters; // oldest first
     uint64_t cursor;                  // round robin
-    atomic_uint waiting;              // length of waiters; read by other workers
+    _Atomic uint64_t oldest;          // ticket of the first waiter, 0: none; read by other workers
 };
 struct pool {
     struct refcount refs;
@@ -22,6 +23,7 @@ struct pool {
     struct endpoint **endpoints; // control thread only; replaced as a whole by a directory commit
     size_t endpoint_count;
     _Alignas(64) atomic_uint waiting; // all lanes
+    _Atomic uint64_t tickets;         // given out so far
     unsigned lane_count;
     struct pool_lane *lanes;
 };
@@ -62,6 +64,7 @@ bool pool_wait(const struct pool_view *view, unsigned lane, struct waiter *waite
 void pool_unwait(struct waiter *waiter, unsigned lane); // leaves the queue (served, timed out, client gone)
 struct waiter *pool_waiter(struct pool *pool,
                            unsigned lane); // the oldest of this lane, still queued; or NULL
-// After a request left a pool with max_inflight: another lane that has waiters, or -1. The caller wakes that
-// worker.
-int pool_lane_to_wake(const struct pool *pool, unsigned lane);
+// After a request left: the lane whose first waiter has waited longest, or -1. Its worker is to serve it;
+// were each worker to serve its own first, the clients of one without requests in flight would starve. Any
+// lane.
+int pool_lane_to_serve(const struct pool *pool);

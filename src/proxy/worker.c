@@ -88,17 +88,24 @@ static void serve_waiters(struct worker *worker, struct pool *pool) {
 }
 
 void worker_room(struct worker *worker, struct pool *pool) {
-    if (pool_waiter(pool, worker->index)) {
+    int lane = pool_lane_to_serve(pool);
+    if (lane < 0)
+        return;
+    if ((unsigned)lane == worker->index) {
         serve_waiters(worker, pool);
         return;
     }
-    int lane = pool_lane_to_wake(pool, worker->index);
-    if (lane < 0)
-        return;
     struct wake_message *message = mem_zero(1, sizeof *message);
     message->message.kind = WORKER_WAKE;
     message->pool = pool_ref(pool);
     crew_post(worker->plane, (unsigned)lane, &message->message);
+}
+
+// Woken for room that another worker's request left. With nobody here any more it is passed on.
+static void take_room(struct worker *worker, struct pool *pool) {
+    serve_waiters(worker, pool);
+    if (!pool_waiter(pool, worker->index))
+        worker_room(worker, pool);
 }
 
 // ---- draining and stopping
@@ -143,7 +150,7 @@ static void deliver(struct worker *worker, struct message *message) {
         break;
     case WORKER_WAKE: {
         struct wake_message *wake = (struct wake_message *)message;
-        serve_waiters(worker, wake->pool);
+        take_room(worker, wake->pool);
         pool_unref(wake->pool);
         break;
     }

@@ -25,6 +25,11 @@ struct endpoint *pool_endpoint(const struct pool *pool, const char *url) {
     return NULL;
 }
 
+static void note_oldest(struct pool *pool, unsigned lane) {
+    const struct waiter *first = pool_waiter(pool, lane);
+    atomic_store_explicit(&pool->lanes[lane].oldest, first ? first->ticket : 0, memory_order_relaxed);
+}
+
 bool pool_wait(const struct pool_view *view, unsigned lane, struct waiter *waiter) {
     struct pool *pool = view->pool;
     unsigned before = atomic_fetch_add_explicit(&pool->waiting, 1, memory_order_relaxed);
@@ -33,8 +38,9 @@ bool pool_wait(const struct pool_view *view, unsigned lane, struct waiter *waite
         return false;
     }
     waiter->view = view;
+    waiter->ticket = atomic_fetch_add_explicit(&pool->tickets, 1, memory_order_relaxed) + 1;
     list_push(&pool->lanes[lane].waiters, &waiter->link);
-    atomic_fetch_add_explicit(&pool->lanes[lane].waiting, 1, memory_order_seq_cst);
+    note_oldest(pool, lane);
     atomic_thread_fence(memory_order_seq_cst);
     return true;
 }
@@ -44,7 +50,7 @@ void pool_unwait(struct waiter *waiter, unsigned lane) {
         return;
     list_remove(&waiter->link);
     struct pool *pool = waiter->view->pool;
-    atomic_fetch_sub_explicit(&pool->lanes[lane].waiting, 1, memory_order_relaxed);
+    note_oldest(pool, lane);
     atomic_fetch_sub_explicit(&pool->waiting, 1, memory_order_relaxed);
 }
 
@@ -53,17 +59,20 @@ struct waiter *pool_waiter(struct pool *pool, unsigned lane) {
     return list_empty(head) ? NULL : list_entry(head->next, struct waiter, link);
 }
 
-int pool_lane_to_wake(const struct pool *pool, unsigned lane) {
-    // Pairs with the counting in pool_wait: either this sees the waiter, or the waiter's second try sees the
+int pool_lane_to_serve(const struct pool *pool) {
+    // Pairs with the fence in pool_wait: either this sees the waiter, or the waiter's second try sees the
     // room.
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&pool->waiting, memory_order_relaxed) == 0)
         return -1;
-    // Starting behind the caller's own lane spreads the room over the workers.
-    for (unsigned i = 1; i < pool->lane_count; i++) {
-        unsigned other = (lane + i) % pool->lane_count;
-        if (atomic_load_explicit(&pool->lanes[other].waiting, memory_order_seq_cst) > 0)
-            return (int)other;
+    int longest = -1;
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < pool->lane_count; i++) {
+        uint64_t ticket = atomic_load_explicit(&pool->lanes[i].oldest, memory_order_relaxed);
+        if (ticket && ticket < least) {
+            least = ticket;
+            longest = (int)i;
+        }
     }
-    return -1;
+    return longest;
 }

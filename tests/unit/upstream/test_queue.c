@@ -25,27 +25,33 @@ static void first_come_first_served_and_bounded(void **state) {
     sample_free(&sample);
 }
 
-static void another_lane_with_waiters_is_found(void **state) {
+static void the_lane_that_waits_longest_is_served(void **state) {
     (void)state;
     struct pool_lane lanes[3] = {0};
     struct pool pool = {.lane_count = 3, .lanes = lanes};
     struct pool_config config = {.queue = {.size = 10}};
     struct pool_view view = {.pool = &pool, .config = &config};
-    struct waiter waiter = {0};
+    struct waiter waiters[3] = {0};
     for (int i = 0; i < 3; i++)
         list_init(&lanes[i].waiters);
-    assert_int_equal(pool_lane_to_wake(&pool, 0), -1);
-    assert_true(pool_wait(&view, 2, &waiter));
-    assert_int_equal(pool_lane_to_wake(&pool, 0), 2);
-    assert_int_equal(pool_lane_to_wake(&pool, 1), 2);
-    pool_unwait(&waiter, 2);
-    assert_int_equal(pool_lane_to_wake(&pool, 1), -1);
+    assert_int_equal(pool_lane_to_serve(&pool), -1);
+    assert_true(pool_wait(&view, 2, &waiters[0]));
+    assert_int_equal(pool_lane_to_serve(&pool), 2);
+    assert_true(pool_wait(&view, 0, &waiters[1]));
+    assert_true(pool_wait(&view, 2, &waiters[2]));
+    assert_int_equal(pool_lane_to_serve(&pool), 2);
+    pool_unwait(&waiters[0], 2);
+    assert_int_equal(pool_lane_to_serve(&pool), 0);
+    pool_unwait(&waiters[1], 0);
+    assert_int_equal(pool_lane_to_serve(&pool), 2);
+    pool_unwait(&waiters[2], 2);
+    assert_int_equal(pool_lane_to_serve(&pool), -1);
 }
 
 int test_queue(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_come_first_served_and_bounded),
-        cmocka_unit_test(another_lane_with_waiters_is_found),
+        cmocka_unit_test(the_lane_that_waits_longest_is_served),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }
