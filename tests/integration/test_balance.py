@@ -269,3 +269,29 @@ def test_no_endpoint_left_is_503(start_sluice, upstream):
     assert response.status == 503 and response.header("X-Sluice-Error")
     with Client(daemon.address) as client:
         assert client.ask().status == 503
+
+
+def test_no_workers_clients_starve_in_the_queue(start_sluice, upstream):
+    """Twenty clients on three workers that always have the next request ready share one slot: each gets its turns."""
+    server = upstream("e0")
+    daemon = start_sluice({"workers": 3, "pools": {"stable": pool(server, max_inflight=1, queue={"size": 100, "timeout": "30s"})},
+                           "routes": [route()]})
+    turns = collections.Counter()
+    total = scaled(3000, 600)
+    enough = threading.Event()
+
+    def client_loop(number):
+        with daemon.client(60) as client:
+            while not enough.is_set():
+                assert client.ask().status == 200
+                turns[number] += 1
+                if sum(turns.values()) >= total:
+                    enough.set()
+    threads = [threading.Thread(target=client_loop, args=(n,), daemon=True) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    assert enough.wait(patience(40))
+    for thread in threads:
+        thread.join(patience(20))
+    assert server.most_inflight == 1
+    assert len(turns) == 20 and min(turns.values()) >= total / 20 / 4, sorted(turns.values())

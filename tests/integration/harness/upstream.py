@@ -45,6 +45,10 @@ class Reply:
         self._request = request
         self.close_after = False
 
+    def over(self):
+        """The request counts as no longer in flight: before the last byte goes, so that whoever has it sees that too."""
+        self._connection.over(self._request)
+
     def raw(self, data):
         try:
             self._connection.socket.sendall(data)
@@ -64,6 +68,8 @@ class Reply:
             fields.append(("Content-Length", len(body)))
         lines = [f"HTTP/1.1 {status} X"] + [f"{n}: {v}" for n, v in fields]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        if status >= 200:
+            self.over()
         self.raw(head + (b"" if self._request.method == "HEAD" else body))
 
     def begin_chunked(self, status=200, headers=()):
@@ -73,6 +79,7 @@ class Reply:
         self.raw(b"%x\r\n" % len(data) + data + b"\r\n")
 
     def end_chunked(self):
+        self.over()
         self.raw(b"0\r\n\r\n")
 
     def begin_sse(self):
@@ -110,7 +117,8 @@ class Reply:
 
 
 class _Connection:
-    def __init__(self, sock, index):
+    def __init__(self, server, sock, index):
+        self.over = server.over
         self.socket = sock
         self.index = index
         self.buffer = b""
@@ -202,7 +210,7 @@ class Upstream:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
-                connection = _Connection(sock, self.connections)
+                connection = _Connection(self, sock, self.connections)
                 self.connections += 1
                 self.open += 1
                 self._live.add(connection)
@@ -229,6 +237,7 @@ class Upstream:
         with self._lock:
             request = Request(connection.index, len(self.requests), method, target, version, headers)
             self.requests.append(request)
+            request.in_flight = True
             self.inflight += 1
             self.most_inflight = max(self.most_inflight, self.inflight)
         try:
@@ -242,12 +251,19 @@ class Upstream:
                     pass
             return not reply.close_after and (request.header("Connection") or "").lower() != "close"
         finally:
-            with self._lock:
-                self.inflight -= 1
+            self.over(request)
+
+    def over(self, request):
+        with self._lock:
+            self.inflight -= request.in_flight
+            request.in_flight = False
 
     def _pieces(self, connection, request):
         if (request.header("Expect") or "").lower() == "100-continue":
-            connection.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            try:
+                connection.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            except OSError as error:
+                raise Closed() from error
         if (request.header("Transfer-Encoding") or "").lower() == "chunked":
             request.chunked = True
             while True:
