@@ -148,7 +148,7 @@ check_shell() {
     find tests config docker .ci -type f \( -name '*.sh' -o -path '.ci/*' \) -not -path '*/node_modules/*' |
         sort | while read -r file; do
         sh -n "$file" 2>&1 | sed "s|^|$file:1: |"
-        grep -q '^set -eu$' "$file" || echo "$file:1: has no \"set -eu\""
+        grep -q '^set -eu' "$file" || echo "$file:1: has no \"set -eu\""
     done
 }
 
