@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the packages of the given lists that are missing, with apt. Does nothing when none is. Daemons that
-# an installation starts by itself (nginx, haproxy, prometheus) are stopped again: only their programs are wanted.
+# Installs the packages of the given lists that are missing, with apt; does nothing when none is. The daemons among
+# them (nginx, haproxy, prometheus) are not started: only their programs are wanted.
 set -eu
 
 wanted() {
@@ -25,22 +25,47 @@ as_root() {
     fi
 }
 
-stop_daemon() {
-    if [ -d /run/systemd/system ]; then
-        as_root systemctl stop "$1" 2>/dev/null || true
-    elif command -v service >/dev/null; then
-        as_root service "$1" stop >/dev/null 2>&1 || true
-    fi
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" >>"$log" 2>&1
 }
 
+# Debian asks this program before it starts a daemon; 101 is no. One that is there already is somebody's decision.
+policy=/usr/sbin/policy-rc.d
+forbid_daemons() {
+    [ ! -e $policy ] || return 0
+    ours=yes
+    as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+}
+
+finish() {
+    [ -z "$ours" ] || as_root rm -f $policy
+    rm -f "$log"
+}
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    echo "install.sh: no apt here; what is needed is listed in: $*" >&2
+    exit 1
+fi
 missing=$(wanted "$@")
 [ -n "$missing" ] || exit 0
 echo "install.sh: installing" $missing
-as_root apt-get update -q
-as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
-for package in $missing; do
-    case $package in
-    nginx*) stop_daemon nginx ;;
-    haproxy | prometheus) stop_daemon "$package" ;;
-    esac
-done
+ours=
+log=$(mktemp)
+trap finish EXIT
+trap 'exit 1' HUP INT TERM
+forbid_daemons
+# One source that does not answer is no reason to stop: the packages may well come from the others.
+apt update || tail -n 5 "$log" >&2
+if ! apt install -y --no-install-recommends $missing; then
+    tail -n 40 "$log" >&2
+    echo "install.sh: apt could not install them" >&2
+    exit 1
+fi
+# Nor are they to start with the machine from now on.
+if [ -d /run/systemd/system ]; then
+    for package in $missing; do
+        case $package in
+        nginx | haproxy | prometheus) as_root systemctl --quiet disable "$package" || true ;;
+        esac
+    done
+fi
