@@ -217,14 +217,15 @@ def test_mutated_requests_get_an_answer_or_an_end(start_sluice, upstream):
                     pass
             except ConnectionError:
                 pass
-    # What the upstream took must have been well-formed to it as well: its own parser, which splits at the first colon, failed on none.
+    # What reached the upstream was well-formed to its simple parser too: an exception there fails the test (conftest.py).
     at_rest(daemon)
     assert daemon.ask().status == 200
 
 
 def test_mutated_answers_never_break_the_proxy(start_sluice, upstream):
     rng = random.Random(SEED)
-    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+               b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
                b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil close",
                b"HTTP/1.0 304 Not Modified\r\nETag: \"x\"\r\n\r\n"]
 

@@ -1,4 +1,4 @@
-"""Real clients through sluice: the npm openai package, curl, python-requests' ancestor in the standard library; nginx behind."""
+"""Real clients through sluice: the npm openai package, curl and Python's own; nginx as a plain upstream."""
 import json
 import os
 import shutil
