@@ -246,6 +246,7 @@ void exchange_start(struct session *session, const char *head_at) {
     if (exchange->framing.kind == BODY_LENGTH &&
         exchange->framing.length > (uint64_t)exchange_config(exchange)->limits.body_bytes) {
         counter_add(&session->worker->refused[REFUSED_BODY_TOO_LARGE], 1);
+        exchange->asked_to_close = true;
         reply_send(exchange, 413, "body_too_large", "the request body is larger than allowed");
         return;
     }

@@ -52,6 +52,25 @@ static void make_id(struct exchange *exchange) {
     exchange->request_id = slice_make(id, 32);
 }
 
+// What is here already of a body that nobody will read is thrown away: when that is all of it, as with most
+// API calls, the connection can go on.
+static void throw_body_away(struct exchange *exchange) {
+    struct session *session = exchange->session;
+    while (!exchange->request.complete && session->in) {
+        size_t data, used;
+        enum reject reject;
+        struct buffer *buffer = session->in;
+        if (body_feed(&exchange->request, buffer_at(buffer), buffer_len(buffer), &data, &used, &reject) ==
+            BODY_REJECTED)
+            return;
+        buffer->start += (uint32_t)used;
+        if (buffer_len(buffer) == 0) {
+            buffer_give(buffer);
+            session->in = NULL;
+        }
+    }
+}
+
 // Nothing of an attempt goes on, and the answer begins.
 static void begin(struct exchange *exchange, unsigned status) {
     attempt_release(exchange, false);
@@ -62,6 +81,8 @@ static void begin(struct exchange *exchange, unsigned status) {
     exchange->status = status;
     if (!exchange->request_id.len)
         make_id(exchange);
+    if (!exchange->asked_to_close && !exchange->worker->draining)
+        throw_body_away(exchange);
     if (!exchange->request.complete || exchange->worker->draining)
         exchange->asked_to_close = true;
     strbuf_clear(&exchange->worker->scratch);
