@@ -24,6 +24,8 @@ void buffer_pool_init(struct buffer_pool *pool, size_t room);
 void buffer_pool_free(struct buffer_pool *pool);      // all buffers were given back
 struct buffer *buffer_take(struct buffer_pool *pool); // empty: start == end == BUFFER_HEADROOM
 void buffer_give(struct buffer *buffer);              // back to its pool; NULL is allowed
+void buffer_compact(
+    struct buffer *buffer); // moves the bytes in use to the front, so that a head can grow to its limit
 
 static inline char *buffer_at(struct buffer *buffer) {
     return buffer->bytes + buffer->start;

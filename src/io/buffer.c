@@ -1,5 +1,6 @@
 #include "io/buffer.h"
 #include "base/mem.h"
+#include <string.h>
 
 // More than this many idle blocks go back to the allocator: a burst does not stay in memory.
 #define KEEP_FREE 64
@@ -42,4 +43,13 @@ void buffer_give(struct buffer *buffer) {
     buffer->next = pool->free;
     pool->free = buffer;
     pool->free_count++;
+}
+
+void buffer_compact(struct buffer *buffer) {
+    if (buffer->start == BUFFER_HEADROOM)
+        return;
+    size_t len = buffer_len(buffer);
+    memmove(buffer->bytes + BUFFER_HEADROOM, buffer_at(buffer), len);
+    buffer->start = BUFFER_HEADROOM;
+    buffer->end = BUFFER_HEADROOM + (uint32_t)len;
 }

@@ -58,9 +58,31 @@ static void keep(struct segment *segments, unsigned count) {
     }
 }
 
+// Small heads that come one after another while nothing can be written become one segment.
+static bool join(struct outbox *outbox, const struct segment *segment) {
+    struct segment *last = outbox->count ? &outbox->segments[outbox->count - 1] : NULL;
+    if (!last || last->owner != SEGMENT_HEAP || segment->owner != SEGMENT_COPIED)
+        return false;
+    size_t offset = (size_t)(last->at - (char *)last->memory);
+    char *memory = mem_resize(last->memory, offset + last->len + segment->len);
+    memcpy(memory + offset + last->len, segment->at, segment->len);
+    *last = (struct segment){memory + offset, last->len + segment->len, SEGMENT_HEAP, memory};
+    return true;
+}
+
+static void append(struct outbox *outbox, struct segment *segments, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        if (join(outbox, &segments[i]))
+            continue;
+        must(outbox->count < OUTBOX_SEGMENTS);
+        keep(&segments[i], 1);
+        outbox->segments[outbox->count++] = segments[i];
+    }
+}
+
 enum stream_result outbox_send(struct outbox *outbox, struct stream *stream, const struct segment *segments,
                                unsigned count) {
-    must(outbox->count + count <= OUTBOX_SEGMENTS);
+    must(count <= OUTBOX_SEGMENTS);
     struct segment rest[OUTBOX_SEGMENTS];
     unsigned left = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -74,9 +96,7 @@ enum stream_result outbox_send(struct outbox *outbox, struct stream *stream, con
     if (result == STREAM_FAILED) {
         release_all(rest, left);
     } else if (result == STREAM_BLOCKED) {
-        keep(rest, left);
-        memcpy(outbox->segments + outbox->count, rest, left * sizeof *rest);
-        outbox->count += left;
+        append(outbox, rest, left);
     }
     return result;
 }

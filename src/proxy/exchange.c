@@ -269,6 +269,7 @@ void exchange_client_readable(struct exchange *exchange) {
 
 void exchange_client_writable(struct exchange *exchange) {
     switch (exchange->state) {
+    case EXCHANGE_AWAIT: // an interim response was waiting
     case EXCHANGE_RESPOND:
         transfer_response(exchange);
         break;
@@ -278,7 +279,7 @@ void exchange_client_writable(struct exchange *exchange) {
     case EXCHANGE_REPLY:
         exchange_finish(exchange, FINISH_REPLIED);
         break;
-    default: // an interim response or 100 Continue was waiting
+    default: // a 100 Continue was waiting
         break;
     }
 }

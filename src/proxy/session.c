@@ -146,16 +146,6 @@ void session_after_exchange(struct session *session, enum session_after after) {
         session_advance(session);
 }
 
-// Keeps the unread bytes at the front of the buffer, so that a head can grow to its limit.
-static void compact(struct buffer *buffer) {
-    if (buffer->start == BUFFER_HEADROOM)
-        return;
-    size_t len = buffer_len(buffer);
-    memmove(buffer->bytes + BUFFER_HEADROOM, buffer_at(buffer), len);
-    buffer->start = BUFFER_HEADROOM;
-    buffer->end = BUFFER_HEADROOM + (uint32_t)len;
-}
-
 // One head from the buffer. False: more bytes are needed.
 static bool take_head(struct session *session) {
     struct worker *worker = session->worker;
@@ -169,7 +159,7 @@ static bool take_head(struct session *session) {
         if (session->state == SESSION_WAITING)
             wait_for_head(session, true);
         if (buffer_space(buffer) == 0)
-            compact(buffer);
+            buffer_compact(buffer);
         return false;
     case HEAD_REJECTED:
         exchange_refuse_head(session, reject);

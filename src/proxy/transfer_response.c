@@ -105,6 +105,8 @@ static enum progress read_response_head(struct exchange *exchange) {
         struct slice bytes = slice_make(buffer_at(buffer), buffer_len(buffer));
         enum reject reject = REJECT_NONE;
         enum head_result result = head_read_response(bytes, &limits, head, &reject);
+        if (result == HEAD_PARTIAL && buffer_space(buffer) == 0)
+            buffer_compact(buffer);
         if (result == HEAD_PARTIAL && buffer_space(buffer) == 0) {
             result = HEAD_REJECTED;
             reject = REJECT_HEAD_TOO_LARGE;

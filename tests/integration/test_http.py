@@ -124,6 +124,28 @@ def test_interim_answers_pass(pair):
     assert response.status == 200 and response.interim == [103] and response.text == "done"
 
 
+def test_interim_answers_wait_for_a_client_that_does_not_read(pair):
+    """More of them than fit on their way; the proxy holds them back and goes on when the client does."""
+    daemon, server = pair
+    written = threading.Event()
+
+    def hints(_request, reply):
+        link = "Link: </" + "a" * 7000 + ">\r\n"
+        try:
+            for _ in range(10):
+                reply.raw(("HTTP/1.1 103 Early Hints\r\n" + link * 7 + "\r\n").encode())
+        finally:
+            written.set()
+        reply.send(200, "x" * 300000)
+    server.handler = hints
+    with daemon.client(receive_buffer=4096) as client:
+        client.request()
+        written.wait(1)  # either way: then there is as much on the way as fits
+        response = client.response()
+    assert response.status == 200 and response.interim == [103] * 10 and len(response.body) == 300000
+    assert daemon.ask().status == 200
+
+
 def test_expect_100_continue(pair):
     daemon, server = pair
     server.handler = lambda request, reply: reply.send(200, request.body)

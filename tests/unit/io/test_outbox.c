@@ -95,6 +95,33 @@ static void more_goes_behind_what_waits(void **state) {
     assert_int_equal(got + drain(fixture, got), 60010);
 }
 
+static void heads_in_a_row_take_one_place(void **state) {
+    struct fixture *fixture = *state;
+    struct buffer *body = buffer_take(&fixture->pool), *last = buffer_take(&fixture->pool);
+    pattern(body->bytes + body->end, 0, 60000);
+    body->end += 60000;
+    struct segment first = segment_buffer(body);
+    assert_int_equal(outbox_send(&fixture->outbox, &fixture->stream, &first, 1), STREAM_BLOCKED);
+    size_t sent = 60000;
+    for (int i = 0; i < 12; i++, sent += 1000) { // as many interim answers as an upstream may send, and more
+        char head[1000];
+        pattern(head, sent, sizeof head);
+        struct segment segment = segment_copied(slice_make(head, sizeof head));
+        assert_int_equal(outbox_send(&fixture->outbox, &fixture->stream, &segment, 1), STREAM_BLOCKED);
+    }
+    pattern(last->bytes + last->end, sent, 500);
+    last->end += 500;
+    struct segment end = segment_buffer(last);
+    assert_int_equal(outbox_send(&fixture->outbox, &fixture->stream, &end, 1), STREAM_BLOCKED);
+    assert_int_equal(fixture->outbox.count, 3);
+    size_t got = 0;
+    while (!outbox_empty(&fixture->outbox)) {
+        got += drain(fixture, got);
+        assert_int_not_equal(outbox_flush(&fixture->outbox, &fixture->stream), STREAM_FAILED);
+    }
+    assert_int_equal(got + drain(fixture, got), sent + 500);
+}
+
 static void a_broken_peer_releases_everything(void **state) {
     struct fixture *fixture = *state;
     struct buffer *body = buffer_take(&fixture->pool);
@@ -112,6 +139,7 @@ int test_outbox(void) {
         cmocka_unit_test_setup_teardown(everything_arrives_in_order_however_little_is_taken, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(more_goes_behind_what_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(heads_in_a_row_take_one_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_broken_peer_releases_everything, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("outbox", tests, NULL, NULL);
