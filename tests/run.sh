@@ -15,15 +15,11 @@ export UBSAN_OPTIONS=print_stacktrace=1:exitcode=66
 export TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1
 
 install_npm() {
-    mkdir -p build/npm
-    if ! cmp -s tests/integration/npm/package-lock.json build/npm/installed.json; then
-        cp tests/integration/npm/package.json tests/integration/npm/package-lock.json build/npm/
-        (cd build/npm && npm ci --ignore-scripts --no-audit --no-fund >"$logs/npm.log" 2>&1) || {
-            cat "$logs/npm.log"
-            return 1
-        }
+    cmp -s tests/integration/npm/package-lock.json build/npm/installed.json && return
+    mkdir -p build/npm &&
+        cp tests/integration/npm/package.json tests/integration/npm/package-lock.json build/npm/ &&
+        (cd build/npm && npm ci --ignore-scripts --no-audit --no-fund) >"$logs/npm.log" 2>&1 &&
         cp tests/integration/npm/package-lock.json build/npm/installed.json
-    fi
 }
 
 build() { # PRESET
@@ -93,7 +89,11 @@ run() { # PRESET; adds to passed and failed
 
 mkdir -p "$logs"
 sh docker/install.sh docker/packages-build.txt docker/packages-test.txt
-install_npm
+# Without them the tests of these clients fail and say so; the others run.
+install_npm || {
+    tail -n 20 "$logs/npm.log"
+    echo "npm could not install the clients of the tests, see $logs/npm.log"
+}
 passed=0
 failed=0
 for preset in "$@"; do

@@ -35,7 +35,7 @@ def test_the_tour_works_line_by_line(tmp_path):
     # One shell for all blocks, as a reader has; its own session, so that whatever it starts ends with it. The binary is the one
     # under test, wherever it was built.
     folder = os.path.dirname(os.path.abspath(BINARY))
-    script = f"export PATH={folder}:$PATH\n" + "\n".join(
+    script = f"export PATH=\"{folder}:$PATH\"\n" + "\n".join(
         f"echo '--- block {i}'\n{body}" for i, body in enumerate(scripts)).replace("$PWD/build/release", folder)
     for port in set(re.findall(r"(?:--port |127\.0\.0\.1:)(\d{4,5})", script)):
         wait_for(lambda port=port: free(int(port)), 60, f"port {port}, which the tour uses, is free")
