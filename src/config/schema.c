@@ -81,7 +81,8 @@ static const struct key timeouts_keys[] = {
             "Between requests on a connection, and silence inside a request body (408)."),
     TIMEOUT(connect, "2s", KEY_OFF, "Connecting to an endpoint; 504 past every retry."),
     TIMEOUT(first_byte, "120s", KEY_OFF, "Upstream silence before the response starts: 504."),
-    TIMEOUT(stream_idle, "300s", KEY_OFF, "Silence inside a response (SSE): the connection is cut."),
+    TIMEOUT(stream_idle, "300s", KEY_OFF,
+            "Silence inside a response (SSE) or an upgraded connection (WebSocket): the connection is cut."),
     TIMEOUT(total, "off", KEY_OFF, "The whole request, from its first byte to the last of the response."),
 };
 static const struct section timeouts =

@@ -2,6 +2,7 @@
 #include "access_log.h"
 #include "exchange.h"
 #include "record.h"
+#include "tunnel.h"
 #include <errno.h>
 #include <string.h>
 
@@ -119,17 +120,18 @@ void exchange_connection_event(struct connection *connection, short what) {
             attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT});
         return;
     }
+    bool tunnel = exchange->state == EXCHANGE_TUNNEL;
     if ((what & EV_WRITE) && !outbox_empty(&connection->outbox)) {
         enum stream_result result = outbox_flush(&connection->outbox, &connection->stream);
         if (result == STREAM_DONE)
-            transfer_request(exchange);
+            tunnel ? tunnel_client(exchange) : transfer_request(exchange);
         // A failed write is left to the reading side: the upstream may have answered before it closed.
         else if (result == STREAM_FAILED)
             connection->stream.readable = true;
     }
     // The exchange may have ended, or gone on to another connection.
     if (connection->user == exchange && connection->state == CONNECTION_BUSY && connection->stream.readable)
-        transfer_response(exchange);
+        tunnel ? tunnel_upstream(exchange) : transfer_response(exchange);
 }
 
 // ---- after a failure

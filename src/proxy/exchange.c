@@ -2,6 +2,7 @@
 #include "access_log.h"
 #include "http/parser.h"
 #include "record.h"
+#include "tunnel.h"
 #include <stdio.h>
 
 // Free exchanges kept per worker, with their first arena block and buffers.
@@ -19,8 +20,10 @@ static const uint16_t legal[] = {
     [EXCHANGE_CONNECT] = 1 << EXCHANGE_QUEUED | 1 << EXCHANGE_CONNECT | 1 << EXCHANGE_AWAIT |
                          1 << EXCHANGE_REPLY | 1 << EXCHANGE_FREE,
     [EXCHANGE_AWAIT] = 1 << EXCHANGE_QUEUED | 1 << EXCHANGE_CONNECT | 1 << EXCHANGE_AWAIT |
-                       1 << EXCHANGE_RESPOND | 1 << EXCHANGE_REPLY | 1 << EXCHANGE_FREE,
+                       1 << EXCHANGE_RESPOND | 1 << EXCHANGE_TUNNEL | 1 << EXCHANGE_REPLY |
+                       1 << EXCHANGE_FREE,
     [EXCHANGE_RESPOND] = 1 << EXCHANGE_FLUSH | 1 << EXCHANGE_FREE,
+    [EXCHANGE_TUNNEL] = 1 << EXCHANGE_FREE,
     [EXCHANGE_FLUSH] = 1 << EXCHANGE_FREE,
     [EXCHANGE_REPLY] = 1 << EXCHANGE_FREE,
     [EXCHANGE_FREE] = 1 << EXCHANGE_START,
@@ -34,7 +37,7 @@ void exchange_move(struct exchange *exchange, enum exchange_state to) {
 const char *finish_name(enum finish finish) {
     static const char *const names[] = {
         [FINISH_COMPLETE] = "complete",   [FINISH_REPLIED] = "replied", [FINISH_CLIENT_GONE] = "client_gone",
-        [FINISH_CUT_SHORT] = "cut_short", [FINISH_STOPPED] = "stopped",
+        [FINISH_CUT_SHORT] = "cut_short", [FINISH_SILENT] = "silent",   [FINISH_STOPPED] = "stopped",
     };
     return names[finish];
 }
@@ -265,6 +268,8 @@ void exchange_client_readable(struct exchange *exchange) {
         collect_body(exchange);
     else if (exchange->state == EXCHANGE_AWAIT || exchange->state == EXCHANGE_RESPOND)
         transfer_request(exchange);
+    else if (exchange->state == EXCHANGE_TUNNEL)
+        tunnel_client(exchange);
 }
 
 void exchange_client_writable(struct exchange *exchange) {
@@ -272,6 +277,9 @@ void exchange_client_writable(struct exchange *exchange) {
     case EXCHANGE_AWAIT: // an interim response was waiting
     case EXCHANGE_RESPOND:
         transfer_response(exchange);
+        break;
+    case EXCHANGE_TUNNEL:
+        tunnel_upstream(exchange);
         break;
     case EXCHANGE_FLUSH:
         exchange_finish(exchange, FINISH_COMPLETE);
@@ -304,7 +312,8 @@ void exchange_client_gone(struct exchange *exchange) {
 // ---- the one exit
 
 static enum session_after after(const struct exchange *exchange, enum finish finish) {
-    if (finish == FINISH_CLIENT_GONE || finish == FINISH_CUT_SHORT || finish == FINISH_STOPPED)
+    if (finish == FINISH_CLIENT_GONE || finish == FINISH_CUT_SHORT || finish == FINISH_SILENT ||
+        finish == FINISH_STOPPED)
         return SESSION_THEN_CLOSE;
     if (!exchange->request.complete)
         return SESSION_THEN_LINGER;

@@ -2,6 +2,7 @@
 // the one exit is exchange_finish().
 //
 //   COLLECT -> (QUEUED ->) CONNECT -> AWAIT -> RESPOND -> FLUSH -> finished
+//   AWAIT -> TUNNEL (101) -> finished
 //   any of the first four -> REPLY (an answer of the proxy itself) -> finished; a failed attempt goes back to
 //   QUEUED or CONNECT
 #pragma once
@@ -16,6 +17,7 @@ enum exchange_state {
     EXCHANGE_CONNECT, // the connection is being made
     EXCHANGE_AWAIT,   // the request is being sent, the response has not begun
     EXCHANGE_RESPOND, // the response is passed on
+    EXCHANGE_TUNNEL,  // switched protocols: bytes both ways
     EXCHANGE_FLUSH,   // the response is complete, the client has not taken all of it
     EXCHANGE_REPLY,   // the proxy's own answer is written
     EXCHANGE_FREE,    // in the worker's free list
@@ -27,12 +29,15 @@ enum finish {
     FINISH_REPLIED,     // … of the proxy itself
     FINISH_CLIENT_GONE, // 499
     FINISH_CUT_SHORT,   // the upstream broke off inside the body
+    FINISH_SILENT,      // a tunnel without a byte for stream_idle
     FINISH_STOPPED,     // the proxy was stopped
 };
 const char *finish_name(enum finish finish);
 
 // What of the request body is kept for another attempt.
 enum keeping { KEEP_NOTHING, KEEP_ALL, KEEP_LOST };
+
+enum { ENDED_CLIENT = 1, ENDED_UPSTREAM = 2 };
 
 struct exchange {
     struct exchange *next_free;
@@ -78,6 +83,7 @@ struct exchange {
     struct body response;
     bool chunk_response; // the body goes to the client in chunks
     unsigned status;     // sent to the client; 0: none yet
+    unsigned ended;      // a tunnel's sides that have sent their last byte: ENDED_* bits
     unsigned interim;    // 1xx passed on
 
     struct deadline deadline;      // of the state: queue, connect, first byte, silence
@@ -125,10 +131,14 @@ void attempt_release(struct exchange *exchange, bool reusable); // gives the con
 void attempt_count_failure(struct exchange *exchange, enum error_reason reason); // passive health
 // forward.c
 void forward_request_head(struct exchange *exchange, const struct head *head); // writes head_out
+// What the client is told of us: the request id, the variant, the cookie.
+void forward_own_fields(struct exchange *exchange, struct strbuf *out);
 void forward_response_head(struct exchange *exchange, const struct head *head, struct strbuf *out);
 // transfer_request.c, transfer_response.c
 void transfer_request(struct exchange *exchange);  // client -> upstream, as far as it goes
 void transfer_response(struct exchange *exchange); // upstream -> client, as far as it goes
+// Reads into connection->in (taken when NULL; kept only when it holds bytes).
+enum stream_result transfer_read(struct connection *connection, struct buffer_pool *pool);
 // reply.c
 void reply_send(struct exchange *exchange, unsigned status, const char *reason, const char *text);
 void reply_reject(struct exchange *exchange, enum reject reject);
@@ -142,5 +152,6 @@ static inline const struct config *exchange_config(const struct exchange *exchan
     return exchange->hold->plan->config;
 }
 static inline bool exchange_responding(const struct exchange *exchange) {
-    return exchange->state == EXCHANGE_RESPOND || exchange->state == EXCHANGE_FLUSH;
+    return exchange->state == EXCHANGE_RESPOND || exchange->state == EXCHANGE_TUNNEL ||
+           exchange->state == EXCHANGE_FLUSH;
 }

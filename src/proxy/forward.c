@@ -135,6 +135,8 @@ void forward_request_head(struct exchange *exchange, const struct head *const_he
     if (variant->config->request)
         edit_write(variant->config->request, out);
     write_request_framing(exchange, out);
+    if (exchange->framing.upgrade)
+        strbuf_literal(out, "Connection: upgrade\r\nUpgrade: websocket\r\n");
     strbuf_literal(out, "\r\n");
     exchange->head_out_len = out->len;
 }
@@ -172,19 +174,23 @@ static void write_response_framing(struct exchange *exchange, const struct head 
     }
 }
 
-void forward_response_head(struct exchange *exchange, const struct head *const_head, struct strbuf *out) {
-    struct head *head = (struct head *)const_head; // only `drop` is written
+void forward_own_fields(struct exchange *exchange, struct strbuf *out) {
     const struct route_config *route = exchange->route->live.config;
-    mark_response(head);
-    write_status_line(out, head->status, head->reason);
-    write_kept_fields(out, head);
-    write_response_framing(exchange, head, out);
     write_field(out, SLICE("X-Request-Id"), exchange->request_id);
     if (route->expose_variant)
         write_field(out, SLICE("X-Sluice-Variant"), slice_of(exchange_variant(exchange)->config->name));
     if (exchange->decision.set_cookie)
         cookie_set(out, slice_of(route->sticky.cookie), exchange->decision.cookie_value, COOKIE_SECONDS,
                    false);
+}
+
+void forward_response_head(struct exchange *exchange, const struct head *const_head, struct strbuf *out) {
+    struct head *head = (struct head *)const_head; // only `drop` is written
+    mark_response(head);
+    write_status_line(out, head->status, head->reason);
+    write_kept_fields(out, head);
+    write_response_framing(exchange, head, out);
+    forward_own_fields(exchange, out);
     if (exchange->worker->draining || !exchange->request.complete)
         exchange->asked_to_close = true;
     if (exchange->asked_to_close)

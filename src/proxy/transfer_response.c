@@ -6,6 +6,7 @@
 #include "http/hop.h"
 #include "http/parser.h"
 #include "http/writer.h"
+#include "tunnel.h"
 
 // Interim responses passed on per exchange; more is no server that we know.
 #define INTERIM_MOST 10
@@ -126,6 +127,10 @@ static enum progress read_response_head(struct exchange *exchange) {
         buffer->start += (uint32_t)head->bytes;
         if (head->status >= 200)
             return begin_response(exchange, head);
+        if (head->status == 101 && exchange->framing.upgrade) {
+            tunnel_begin(exchange, head);
+            return PROGRESS_ENDED;
+        }
         if (pass_interim(exchange, head) == STREAM_FAILED)
             return PROGRESS_ENDED;
         if (buffer_len(buffer) == 0) {
@@ -197,7 +202,7 @@ static void upstream_ended(struct exchange *exchange, enum stream_result result)
     response_complete(exchange);
 }
 
-static enum stream_result read_connection(struct connection *connection, struct buffer_pool *pool) {
+enum stream_result transfer_read(struct connection *connection, struct buffer_pool *pool) {
     if (!connection->in)
         connection->in = buffer_take(pool);
     struct buffer *buffer = connection->in;
@@ -215,7 +220,7 @@ static enum stream_result read_connection(struct connection *connection, struct 
 // One read's worth. False: stop.
 static bool pull(struct exchange *exchange) {
     struct worker *worker = exchange->worker;
-    enum stream_result result = read_connection(exchange->connection, &worker->buffers);
+    enum stream_result result = transfer_read(exchange->connection, &worker->buffers);
     if (result == STREAM_BLOCKED)
         return false;
     if (result != STREAM_DONE) {
