@@ -17,11 +17,8 @@ wanted() {
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
     else
-        echo "install.sh: root or sudo is needed for: $*" >&2
-        exit 1
+        sudo "$@"
     fi
 }
 
@@ -48,6 +45,10 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 fi
 missing=$(wanted "$@")
 [ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+    echo "install.sh: root or sudo is needed to install:" $missing >&2
+    exit 1
+fi
 echo "install.sh: installing" $missing
 ours=
 log=$(mktemp)

@@ -27,11 +27,14 @@ build() { # PRESET
         cmake --build --preset "$1" >>"$logs/$1.build.log" 2>&1
 }
 
-# "PASSED FAILED" from the log of a ctest run: what cmocka and pytest counted; a test that counts nothing (a script) or
-# that failed without saying so (a crash, a time-out) is one.
-count() { # LOG
+# "PASSED FAILED" from what ctest wrote to FOLDER: what cmocka and pytest counted; a test that counts nothing (a script)
+# or that failed without saying so (a crash, a time-out) is one. LastTest.log calls a program that is not there passed,
+# so the list of the failed decides.
+count() { # FOLDER
+    touch "$1/LastTestsFailed.log" "$1/LastTest.log"
     awk '
-        /^[0-9]+\/[0-9]+ Testing: / { passed = failed = 0 }
+        FILENAME ~ /LastTestsFailed\.log$/ { sub(/^[0-9]*:/, ""); bad[$0]; next }
+        /^[0-9]+\/[0-9]+ Testing: / { name = $0; sub(/^[^:]*: /, "", name); passed = failed = 0 }
         /^\[  PASSED  \] [0-9]+ test/ { passed += $4 }
         /^ *[0-9]+ FAILED TEST/ { failed += $1 }
         /^=* ?([0-9]+ (passed|failed|errors?|skipped|warnings?|xfailed|deselected)(, )?)+ in [0-9.]+s/ {
@@ -40,14 +43,13 @@ count() { # LOG
                 if ($(i + 1) ~ /^(failed|error)/) failed += $i
             }
         }
-        /^Test (Passed|Failed)\.$/ || /^Test time(out|d out)/ {
-            bad = $2 != "Passed."
-            if (bad && !failed) failed = 1
-            if (!bad && !passed) passed = 1
+        /^Test (Passed|Failed)\.$/ {
+            if (name in bad && !failed) failed = 1
+            if (!(name in bad) && !passed) passed = 1
             all_passed += passed; all_failed += failed
             passed = failed = 0
         }
-        END { print all_passed + 0, all_failed + 0 }' "$1"
+        END { print all_passed + 0, all_failed + 0 }' "$1/LastTestsFailed.log" "$1/LastTest.log"
 }
 
 # Runs a preset's tests. The source is the same in all builds, so the lint runs in one of them.
@@ -74,11 +76,13 @@ run() { # PRESET; adds to passed and failed
         return
     fi
     # What an earlier run left must not be counted when this one does not come to its tests.
-    rm -f "build/$1/Testing/Temporary/LastTest.log"
+    written=build/$1/Testing/Temporary
+    mkdir -p "$written"
+    rm -f "$written"/LastTest*.log
     code=0
     run_ctest "$1" || code=$?
-    cp "build/$1/Testing/Temporary/LastTest.log" "$logs/$1.log" || : >"$logs/$1.log"
-    set -- "$1" $(count "$logs/$1.log")
+    set -- "$1" $(count "$written")
+    cp "$written/LastTest.log" "$logs/$1.log"
     if [ $code -ne 0 ] && [ "$3" -eq 0 ]; then
         set -- "$1" "$2" 1
     fi
