@@ -37,8 +37,20 @@ struct pointer_list {
     size_t count;
 };
 
-struct listener_tls_config {
+struct certificate_config {
+    struct place place;
     const char *certificate, *private_key;
+    const char *ocsp_response; // NULL: nothing is stapled
+};
+enum client_certificate { CLIENT_CERTIFICATE_OFF, CLIENT_CERTIFICATE_OPTIONAL, CLIENT_CERTIFICATE_REQUIRED };
+enum minimum_version { MINIMUM_TLS_1_2, MINIMUM_TLS_1_3 };
+struct listener_tls_config {
+    struct certificate_config main;          // for every name that none of `certificates` is for
+    struct certificate_config *certificates; // chosen by the name that the client asks for (SNI)
+    size_t certificate_count;
+    const char *client_ca;
+    enum client_certificate client_certificate;
+    enum minimum_version minimum_version;
 };
 struct listener_config {
     struct place place;
@@ -61,13 +73,13 @@ struct access_log_config {
 };
 
 struct limits_config {
-    int64_t connections, header_bytes, body_bytes, buffered_body_bytes;
+    int64_t connections, handshakes, header_bytes, body_bytes, buffered_body_bytes;
 };
 
 // Milliseconds; a route or pool may override each. TIMEOUT_INHERIT there means "not said here".
 #define TIMEOUT_INHERIT (-2)
 struct timeouts_config {
-    int64_t client_header, client_idle, connect, first_byte, stream_idle, total;
+    int64_t handshake, client_header, client_idle, connect, first_byte, stream_idle, total;
 };
 
 enum balance { BALANCE_LEAST_INFLIGHT, BALANCE_ROUND_ROBIN, BALANCE_UNIT_HASH };

@@ -43,6 +43,8 @@ static void check_listeners(struct check *check) {
         if (!listener->address)
             continue;
         check_address(check, &listener->address);
+        if (listener->tls)
+            check_listener_tls(check, listener->tls);
         names[count++] = (struct named){listener->address, listener->place, i};
         if (strcmp(listener->address, config->admin.address) == 0)
             report_add(check->report, place_of_field(check, &listener->address, listener->place), NULL,
@@ -117,6 +119,8 @@ static void check_pools(struct check *check) {
             report_add(check->report, place_of_field(check, &pool->endpoints, pool->place), NULL,
                        "pool `%.64s` has no endpoints", pool->name);
         check_duplicate_endpoints(check, pool);
+        if (pool->tls)
+            check_pool_tls(check, pool->tls);
         if (pool->health)
             check_probe(check, &pool->health->request, &pool->health->expect);
     }

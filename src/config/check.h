@@ -14,6 +14,8 @@ void check_routes(struct check *check);                              // check_ro
 void check_rollout(struct check *check, struct route_config *route); // check_rollout.c
 void check_probe(struct check *check, const struct probe_request_config *request,
                  struct probe_expect_config *expect);                           // check.c
+void check_listener_tls(struct check *check, const struct listener_tls_config *tls); // check_tls.c
+void check_pool_tls(struct check *check, const struct pool_tls_config *tls);         // check_tls.c
 void check_url(struct check *check, const char *const *field, const char *key); // NULL passes
 
 // ---- check_variants.c

@@ -123,10 +123,12 @@ static int64_t nearest(int64_t pool, int64_t route, int64_t global) {
 struct timeouts_config config_timeouts(const struct config *config, const struct route_config *route,
                                        const struct pool_config *pool) {
     static const struct timeouts_config inherit = {TIMEOUT_INHERIT, TIMEOUT_INHERIT, TIMEOUT_INHERIT,
-                                                   TIMEOUT_INHERIT, TIMEOUT_INHERIT, TIMEOUT_INHERIT};
+                                                   TIMEOUT_INHERIT, TIMEOUT_INHERIT, TIMEOUT_INHERIT,
+                                                   TIMEOUT_INHERIT};
     const struct timeouts_config *a = pool ? &pool->timeouts : &inherit,
                                  *b = route ? &route->timeouts : &inherit, *c = &config->timeouts;
     return (struct timeouts_config){
+        .handshake = c->handshake,
         .client_header = c->client_header,
         .client_idle = nearest(a->client_idle, b->client_idle, c->client_idle),
         .connect = nearest(a->connect, b->connect, c->connect),

@@ -6,14 +6,43 @@
 
 // ---- listeners, admin, log
 
+#define CERTIFICATE_KEYS(base)                                                                              \
+    {"certificate", TYPE_PATH, (base) + offsetof(struct certificate_config, certificate),                   \
+     .flags = KEY_REQUIRED,                                                                                 \
+     .help = "PEM file with the certificate and its chain, the leaf first; read again on reload."},         \
+        {"private_key", TYPE_PATH, (base) + offsetof(struct certificate_config, private_key),               \
+         .flags = KEY_REQUIRED, .help = "PEM file with the private key; read again on reload."},            \
+    {                                                                                                       \
+        "ocsp_response", TYPE_PATH, (base) + offsetof(struct certificate_config, ocsp_response),            \
+            .help =                                                                                         \
+                "DER file with the OCSP response that is stapled until its next update is due; read again " \
+                "on reload."                                                                                \
+    }
+static const struct key certificate_keys[] = {CERTIFICATE_KEYS(0)};
+static const struct section certificate =
+    SECTION(certificate_keys, .what = "a certificate", .size = sizeof(struct certificate_config),
+            .place_offset = 1 + offsetof(struct certificate_config, place));
+
+static const char *const client_certificates[] = {"off", "optional", "required", NULL};
+static const char *const minimum_versions[] = {"1.2", "1.3", NULL};
 static const struct key listener_tls_keys[] = {
-    {"certificate", TYPE_PATH, offsetof(struct listener_tls_config, certificate), .flags = KEY_REQUIRED,
-     .help = "PEM file with the certificate and its chain; read again on reload."},
-    {"private_key", TYPE_PATH, offsetof(struct listener_tls_config, private_key), .flags = KEY_REQUIRED,
-     .help = "PEM file with the private key; read again on reload."},
+    CERTIFICATE_KEYS(offsetof(struct listener_tls_config, main)),
+    {"certificates", TYPE_LIST, offsetof(struct listener_tls_config, certificates),
+     offsetof(struct listener_tls_config, certificate_count), .child = &certificate,
+     .help = "Further ones: a client that asks for a name in one of them (SNI) gets that one."},
+    {"client_ca", TYPE_PATH, offsetof(struct listener_tls_config, client_ca),
+     .help = "PEM file with the authorities that client certificates must come from."},
+    {"client_certificate", TYPE_ENUM, offsetof(struct listener_tls_config, client_certificate),
+     .choices = client_certificates, .standard = "off",
+     .help =
+         "Whether clients are asked for a certificate. The subject of a verified one goes to the upstream in "
+         "`X-Sluice-Client-Subject`."},
+    {"minimum_version", TYPE_ENUM, offsetof(struct listener_tls_config, minimum_version),
+     .choices = minimum_versions, .standard = "1.2", .help = "Oldest version of TLS that is spoken."},
 };
 static const struct section listener_tls =
-    SECTION(listener_tls_keys, .what = "a listener's `tls`", .size = sizeof(struct listener_tls_config));
+    SECTION(listener_tls_keys, .what = "a listener's `tls`", .size = sizeof(struct listener_tls_config),
+            .place_offset = 1 + offsetof(struct listener_tls_config, main.place));
 
 static const struct key listener_keys[] = {
     {"address", TYPE_STRING, offsetof(struct listener_config, address), .flags = KEY_REQUIRED,
@@ -55,6 +84,8 @@ static const struct section access_log =
 static const struct key limits_keys[] = {
     {"connections", TYPE_INTEGER, offsetof(struct limits_config, connections), .standard = "50000",
      .least = 1, .most = 10000000, .help = "Client connections at once; more are answered 503."},
+    {"handshakes", TYPE_INTEGER, offsetof(struct limits_config, handshakes), .standard = "1000", .least = 1,
+     .most = 10000000, .help = "TLS handshakes with clients at once; connections past it are closed."},
     {"header_bytes", TYPE_SIZE, offsetof(struct limits_config, header_bytes), .standard = "32KiB",
      .least = 1024, .most = 65536 - 1024, .type_text = "1KiB to 63KiB",
      .help = "Request line and header together; 431 past it."},
@@ -76,6 +107,8 @@ static const struct section limits =
         .type_text = "1ms to 30d"                                                                 \
     }
 static const struct key timeouts_keys[] = {
+    TIMEOUT(handshake, "10s", KEY_OFF,
+            "A client's TLS handshake: the connection is closed. With an endpoint it is part of `connect`."),
     TIMEOUT(client_header, "10s", KEY_OFF, "From the first byte of a request head to its end: 408."),
     TIMEOUT(client_idle, "75s", KEY_OFF,
             "Between requests on a connection, and silence inside a request body (408)."),

@@ -60,8 +60,8 @@ static void paths_are_relative_to_the_file(void **state) {
         "listeners: [{address: 127.0.0.1:1, tls: {certificate: tls/c.pem, private_key: /etc/k.pem}}]\n"
         "state_dir: state\nadmin: {token_file: ../admin.token}\naccess_log: {path: \"-\"}\n"
         "pools: {blue: {endpoints: [http://a]}}\n" ROUTES);
-    assert_string_equal(config->listeners[0].tls->certificate, TEST_DATA "/config/tls/c.pem");
-    assert_string_equal(config->listeners[0].tls->private_key, "/etc/k.pem");
+    assert_string_equal(config->listeners[0].tls->main.certificate, TEST_DATA "/config/tls/c.pem");
+    assert_string_equal(config->listeners[0].tls->main.private_key, "/etc/k.pem");
     assert_string_equal(config->state_dir, TEST_DATA "/config/state");
     assert_string_equal(config->admin.token_file, TEST_DATA "/config/../admin.token");
     assert_string_equal(config->access_log.path, "-");
