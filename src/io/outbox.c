@@ -44,6 +44,12 @@ static enum stream_result write_segments(struct stream *stream, struct segment *
     }
     *count -= first;
     memmove(segments, segments + first, *count * sizeof *segments);
+    // Everything was taken, but not all of it by the socket: an empty segment stands for that, so that the
+    // outbox is not empty before the stream is.
+    if (result == STREAM_DONE && stream_unsent(stream)) {
+        segments[(*count)++] = (struct segment){"", 0, SEGMENT_STAYS, NULL};
+        result = STREAM_BLOCKED;
+    }
     return result;
 }
 

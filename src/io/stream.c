@@ -1,4 +1,5 @@
 #include "io/stream.h"
+#include "tls_inside.h"
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -6,7 +7,8 @@
 bool stream_open(struct stream *stream, struct event_base *base, int fd, stream_callback *happened,
                  void *context) {
     stream->fd = fd;
-    stream->readable = stream->hangup = false;
+    stream->readable = stream->hangup = stream->truncated = false;
+    stream->tls = NULL;
     event_assign(&stream->event, base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, happened,
                  context);
     return event_add(&stream->event, NULL) == 0;
@@ -18,6 +20,20 @@ void stream_close(struct stream *stream) {
     event_del(&stream->event);
     close(stream->fd);
     stream->fd = -1;
+    if (stream->tls)
+        tls_free(stream->tls);
+    stream->tls = NULL;
+}
+
+void stream_finish(struct stream *stream) {
+    if (stream->tls)
+        tls_finish(stream);
+    else
+        shutdown(stream->fd, SHUT_WR);
+}
+
+bool stream_unsent(const struct stream *stream) {
+    return stream->tls && tls_unsent(stream->tls);
 }
 
 void stream_noted(struct stream *stream, short what) {
@@ -25,9 +41,11 @@ void stream_noted(struct stream *stream, short what) {
         stream->readable = true;
     if (what & EV_CLOSED)
         stream->hangup = true;
+    if (stream->tls)
+        tls_noted(stream, what);
 }
 
-enum stream_result stream_read(struct stream *stream, char *at, size_t room, size_t *got) {
+static enum stream_result socket_read(struct stream *stream, char *at, size_t room, size_t *got) {
     for (;;) {
         ssize_t n = recv(stream->fd, at, room, 0);
         if (n > 0) {
@@ -50,7 +68,18 @@ enum stream_result stream_read(struct stream *stream, char *at, size_t room, siz
     }
 }
 
+enum stream_result stream_read(struct stream *stream, char *at, size_t room, size_t *got) {
+    return stream->tls ? tls_read(stream, at, room, got) : socket_read(stream, at, room, got);
+}
+
+enum stream_result stream_discard(struct stream *stream, size_t *got) {
+    char thrown[16384];
+    return socket_read(stream, thrown, sizeof thrown, got);
+}
+
 enum stream_result stream_write(struct stream *stream, const struct iovec *parts, int count, size_t *put) {
+    if (stream->tls)
+        return tls_write(stream, parts, count, put);
     *put = 0;
     for (;;) {
         ssize_t n;

@@ -1,0 +1,68 @@
+// tls: TLS 1.2 and 1.3 for streams, by OpenSSL. A context is built from files once and never changed (reload
+// makes a new one); a `struct tls` is the record layer of one stream and belongs to that stream's worker.
+//
+// Bytes of one direction only ever leave in order: what the socket does not take stays in the `struct tls`,
+// which accepts no more until it is gone (stream_write then says STREAM_BLOCKED).
+#pragma once
+#include "base/error.h"
+#include "base/slice.h"
+#include <stdbool.h>
+
+struct tls_context; // shared, immutable; any thread
+
+struct tls_identity { // PEM files: the chain, leaf first, and its key; a DER file with the OCSP response or
+                      // NULL
+    const char *certificate, *private_key, *ocsp_response;
+};
+
+// Keys of session tickets, shared by all server contexts of a process so that sessions are resumed by every
+// worker and across reloads. Made anew every 12 hours; a ticket is accepted for 12 to 24 hours. Any thread.
+struct tls_tickets;
+struct tls_tickets *tls_tickets_new(void);
+struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets);
+void tls_tickets_unref(struct tls_tickets *tickets); // NULL is allowed
+
+struct tls_server_settings {
+    const struct tls_identity *identities; // the first is for every name that no other one is for
+    size_t identity_count;
+    const char *client_ca; // PEM file; NULL: clients are not asked for a certificate
+    bool client_required;
+    bool only_1_3;
+    struct tls_tickets *tickets; // the context takes a reference of its own
+};
+struct tls_client_settings {
+    const char *ca;                        // PEM file; NULL: the system's authorities
+    const char *certificate, *private_key; // both or none
+    bool verify;
+};
+// NULL and *error, which names the file, when they do not fit. Cold path, any thread.
+struct tls_context *tls_context_server(const struct tls_server_settings *settings, struct error *error);
+struct tls_context *tls_context_client(const struct tls_client_settings *settings, struct error *error);
+struct tls_context *tls_context_ref(struct tls_context *context);
+void tls_context_unref(struct tls_context *context); // NULL is allowed
+// Made from the same bytes and settings: a session of one is as good as one of the other.
+bool tls_context_same(const struct tls_context *a, const struct tls_context *b);
+
+// What a client keeps to resume a session; one slot belongs to one worker. Zeroed: nothing.
+struct tls_session {
+    void *session;
+    const struct tls_context *context; // compared, never followed
+};
+void tls_session_clear(struct tls_session *session);
+
+// ---- of one stream (through io/stream.h)
+
+struct stream;
+// After the socket is connected and before anything is read or written. The context is referenced while the
+// stream lives. `resume` (may be NULL) outlives the stream.
+void stream_secure_server(struct stream *stream, struct tls_context *context);
+void stream_secure_client(struct stream *stream, struct tls_context *context, const char *server_name,
+                          struct tls_session *resume);
+// Goes on with the handshake: STREAM_DONE, STREAM_BLOCKED, STREAM_FAILED (stream_tls_failure says why).
+enum stream_result stream_handshake(struct stream *stream);
+// Why the handshake or a later read or write failed, for a log line: "no shared cipher", with the alert that
+// was sent or received where there was one. Valid until the next call on this thread.
+const char *stream_tls_failure(const struct stream *stream);
+const struct tls_context *stream_tls_context(const struct stream *stream); // NULL: plain
+// The subject of the client's verified certificate (RFC 4514, ASCII) as memory of the caller, or NULL.
+char *stream_tls_subject(const struct stream *stream);
