@@ -36,8 +36,6 @@ bool config_available(const struct config *config, struct diagnostics *diagnosti
     struct report report = {0};
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct listener_config *listener = &config->listeners[i];
-        if (listener->tls)
-            not_yet(&report, listener->place, "a listener's `tls`");
         if (listener->proxy_protocol)
             not_yet(&report, listener->place, "a listener's `proxy_protocol`");
         if (strncmp(listener->address, "unix:", 5) == 0)

@@ -8,3 +8,5 @@ void crew_drained(struct data_plane *plane, unsigned worker);
 void crew_failing(struct data_plane *plane, struct endpoint *endpoint);
 // Open client connections of all workers against limits.connections.
 bool crew_full(const struct data_plane *plane, int64_t limit);
+// TLS handshakes that are under way, of all workers, against limits.handshakes.
+bool crew_shaking(const struct data_plane *plane, int64_t limit);

@@ -8,10 +8,11 @@
 
 // A listening address that runs.
 struct running_listener {
-    char *configured;     // as the file says it
-    struct address bound; // with the real port
-    unsigned id;          // the workers' name for it
-    bool kept;            // scratch of prepare
+    char *configured;          // as the file says it
+    struct address bound;      // with the real port
+    unsigned id;               // the workers' name for it
+    struct front *front;       // with a reference
+    struct front *front_after; // scratch of prepare: the reload's; NULL: it is not kept
 };
 
 enum plane_message_kind { PLANE_ADOPTED, PLANE_DRAINED, PLANE_FAILING };
@@ -34,11 +35,13 @@ struct data_plane {
     struct running_listener *listeners;
     size_t listener_count;
     unsigned last_id;
+    struct tls_tickets *tickets;
 };
 
 struct new_listener {
     const char *configured;
     struct address bound;
+    struct front *front;
     int *fds; // one per worker
 };
 struct data_plane_change {
@@ -78,6 +81,13 @@ void crew_failing(struct data_plane *plane, struct endpoint *endpoint) {
 
 bool crew_full(const struct data_plane *plane, int64_t limit) {
     return data_plane_connections(plane) >= (uint64_t)limit;
+}
+
+bool crew_shaking(const struct data_plane *plane, int64_t limit) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < plane->worker_count; i++)
+        sum += counter_read(&plane->workers[i]->handshakes);
+    return sum >= (uint64_t)limit;
 }
 
 static void announce_adopted(struct data_plane *plane) {
@@ -133,6 +143,11 @@ static void throw_mail_away(struct data_plane *plane) {
     }
 }
 
+static void forget(struct running_listener *listener) {
+    front_unref(listener->front);
+    mem_free(listener->configured);
+}
+
 // Ends `started` threads and frees everything.
 static void plane_free(struct data_plane *plane, unsigned started) {
     for (unsigned i = 0; i < started; i++) {
@@ -151,8 +166,9 @@ static void plane_free(struct data_plane *plane, unsigned started) {
         event_free(plane->mail_event);
     mailbox_close(&plane->mailbox);
     for (size_t i = 0; i < plane->listener_count; i++)
-        mem_free(plane->listeners[i].configured);
+        forget(&plane->listeners[i]);
     mem_free(plane->listeners);
+    tls_tickets_unref(plane->tickets);
     mem_free(plane->adopted);
     mem_free(plane->workers);
     mem_free(plane);
@@ -167,6 +183,7 @@ struct data_plane *data_plane_start(unsigned workers, struct event_base *base,
         return NULL;
     }
     plane->log = access_log_new();
+    plane->tickets = tls_tickets_new();
     plane->worker_count = workers;
     plane->adopted = mem_zero(workers, sizeof *plane->adopted);
     plane->workers = mem_zero(workers, sizeof *plane->workers);
@@ -234,9 +251,12 @@ static bool open_sockets(struct new_listener *opened, const char *text, unsigned
     return true;
 }
 
-static bool open_listener(struct data_plane_change *change, const char *text, struct error *error) {
+// Takes the front's reference.
+static bool open_listener(struct data_plane_change *change, const char *text, struct front *take_front,
+                          struct error *error) {
     unsigned workers = change->plane->worker_count;
     struct new_listener *opened = &change->opened[change->opened_count++];
+    opened->front = take_front;
     opened->fds = mem_alloc(workers * sizeof *opened->fds);
     for (unsigned i = 0; i < workers; i++)
         opened->fds[i] = -1;
@@ -245,6 +265,18 @@ static bool open_listener(struct data_plane_change *change, const char *text, st
 
 static bool same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool prepare_listener(struct data_plane_change *change, const struct listener_config *config,
+                             struct error *error) {
+    struct running_listener *known = running(change->plane, config->address);
+    struct front *front = front_new(config, change->plane->tickets, known ? known->front : NULL, error);
+    if (!front)
+        return false;
+    if (!known)
+        return open_listener(change, config->address, front, error);
+    known->front_after = front;
+    return true;
 }
 
 struct data_plane_change *data_plane_prepare(struct data_plane *plane, const struct config *config,
@@ -256,17 +288,10 @@ struct data_plane_change *data_plane_prepare(struct data_plane *plane, const str
     change->log_fd = -1;
     change->opened = mem_zero(config->listener_count, sizeof *change->opened);
     change->closed = mem_zero(plane->listener_count + 1, sizeof *change->closed);
+    for (size_t i = 0; ok && i < config->listener_count; i++)
+        ok = prepare_listener(change, &config->listeners[i], error);
     for (size_t i = 0; i < plane->listener_count; i++)
-        plane->listeners[i].kept = false;
-    for (size_t i = 0; ok && i < config->listener_count; i++) {
-        struct running_listener *known = running(plane, config->listeners[i].address);
-        if (known)
-            known->kept = true;
-        else
-            ok = open_listener(change, config->listeners[i].address, error);
-    }
-    for (size_t i = 0; i < plane->listener_count; i++)
-        if (!plane->listeners[i].kept)
+        if (!plane->listeners[i].front_after)
             change->closed[change->closed_count++] = plane->listeners[i].id;
     if (ok && !same_text(access_log_path(plane->log), config->access_log.path)) {
         change->log_changed = true;
@@ -292,6 +317,12 @@ void data_plane_abandon(struct data_plane_change *change) {
         for (unsigned k = 0; k < change->plane->worker_count; k++)
             if (change->opened[i].fds[k] >= 0)
                 close(change->opened[i].fds[k]);
+    for (size_t i = 0; i < change->plane->listener_count; i++) {
+        front_unref(change->plane->listeners[i].front_after);
+        change->plane->listeners[i].front_after = NULL;
+    }
+    for (size_t i = 0; i < change->opened_count; i++)
+        front_unref(change->opened[i].front);
     if (change->log_fd >= 0)
         close(change->log_fd);
     change_free(change);
@@ -302,10 +333,15 @@ void data_plane_abandon(struct data_plane_change *change) {
 static void replace_listeners(struct data_plane *plane, const struct data_plane_change *change) {
     size_t kept = 0;
     for (size_t i = 0; i < plane->listener_count; i++) {
-        if (plane->listeners[i].kept)
-            plane->listeners[kept++] = plane->listeners[i];
-        else
-            mem_free(plane->listeners[i].configured);
+        struct running_listener listener = plane->listeners[i];
+        if (!listener.front_after) {
+            forget(&listener);
+            continue;
+        }
+        front_unref(listener.front);
+        listener.front = listener.front_after;
+        listener.front_after = NULL;
+        plane->listeners[kept++] = listener;
     }
     plane->listeners =
         mem_resize(plane->listeners, (kept + change->opened_count + 1) * sizeof *plane->listeners);
@@ -313,12 +349,15 @@ static void replace_listeners(struct data_plane *plane, const struct data_plane_
         plane->listeners[kept++] = (struct running_listener){
             .configured = mem_copy_string(change->opened[i].configured),
             .bound = change->opened[i].bound,
+            .front = change->opened[i].front,
             .id = ++plane->last_id,
         };
     plane->listener_count = kept;
 }
 
-static struct plan_message *message_for(const struct data_plane_change *change, unsigned worker,
+// The listeners stand as they are after the change; those from `first_id` on are new.
+static struct plan_message *message_for(const struct data_plane *plane,
+                                        const struct data_plane_change *change, unsigned worker,
                                         unsigned first_id, struct plan *plan) {
     struct plan_message *message = mem_zero(1, sizeof *message);
     message->message.kind = WORKER_PLAN;
@@ -326,14 +365,20 @@ static struct plan_message *message_for(const struct data_plane_change *change, 
     if (!change)
         return message;
     message->open = mem_zero(change->opened_count + 1, sizeof *message->open);
+    message->keep = mem_zero(plane->listener_count + 1, sizeof *message->keep);
     message->close = mem_zero(change->closed_count + 1, sizeof *message->close);
-    for (size_t i = 0; i < change->opened_count; i++) {
-        message->open[i].id = first_id + (unsigned)i;
-        message->open[i].fd = change->opened[i].fds[worker];
+    for (size_t i = 0; i < plane->listener_count; i++) {
+        const struct running_listener *listener = &plane->listeners[i];
+        if (listener->id < first_id)
+            message->keep[message->keep_count++] =
+                (struct listener_order){listener->id, -1, front_ref(listener->front)};
+        else
+            message->open[message->open_count++] =
+                (struct listener_order){listener->id, change->opened[listener->id - first_id].fds[worker],
+                                        front_ref(listener->front)};
     }
     for (size_t i = 0; i < change->closed_count; i++)
         message->close[i] = change->closed[i];
-    message->open_count = (unsigned)change->opened_count;
     message->close_count = (unsigned)change->closed_count;
     return message;
 }
@@ -341,7 +386,8 @@ static struct plan_message *message_for(const struct data_plane_change *change, 
 static void publish(struct data_plane *plane, const struct data_plane_change *change, unsigned first_id,
                     struct plan *take_plan) {
     for (unsigned i = 0; i < plane->worker_count; i++)
-        mailbox_post(&plane->workers[i]->mailbox, &message_for(change, i, first_id, take_plan)->message);
+        mailbox_post(&plane->workers[i]->mailbox,
+                     &message_for(plane, change, i, first_id, take_plan)->message);
     plan_unref(take_plan);
 }
 

@@ -101,6 +101,11 @@ static void write_request_framing(struct exchange *exchange, struct strbuf *out)
     }
 }
 
+// How the client speaks with this proxy.
+static struct slice forwarded_scheme(const struct exchange *exchange) {
+    return exchange->session->stream.tls ? SLICE("https") : SLICE("http");
+}
+
 static bool sets_host(const struct request_edit_config *edit) {
     for (size_t i = 0; edit && i < edit->set_headers.count; i++)
         if (slice_equal_fold(slice_of(edit->set_headers.items[i].name), SLICE("Host")))
@@ -126,10 +131,12 @@ void forward_request_head(struct exchange *exchange, const struct head *const_he
     write_field(out, SLICE("X-Forwarded-For"),
                 slice_make(exchange->session->peer, exchange->session->peer_len));
     write_max_forwards(head, out);
-    strbuf_literal(out, "X-Forwarded-Proto: http\r\n");
+    write_field(out, SLICE("X-Forwarded-Proto"), forwarded_scheme(exchange));
     write_field(out, SLICE("X-Forwarded-Host"), host);
     strbuf_literal(out, "Via: 1.1 sluice\r\n");
     write_field(out, SLICE("X-Request-Id"), exchange->request_id);
+    if (exchange->session->subject)
+        write_field(out, SLICE("X-Sluice-Client-Subject"), slice_of(exchange->session->subject));
     write_field(out, SLICE("X-Sluice-Route"), slice_of(exchange->route->live.config->name));
     write_field(out, SLICE("X-Sluice-Variant"), slice_of(variant->config->name));
     if (variant->config->request)
@@ -181,7 +188,7 @@ void forward_own_fields(struct exchange *exchange, struct strbuf *out) {
         write_field(out, SLICE("X-Sluice-Variant"), slice_of(exchange_variant(exchange)->config->name));
     if (exchange->decision.set_cookie)
         cookie_set(out, slice_of(route->sticky.cookie), exchange->decision.cookie_value, COOKIE_SECONDS,
-                   false);
+                   exchange->session->stream.tls != NULL);
 }
 
 void forward_response_head(struct exchange *exchange, const struct head *const_head, struct strbuf *out) {

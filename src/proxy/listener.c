@@ -27,15 +27,16 @@ static void pause_all(struct worker *worker) {
     log_warn("accepting paused", "reason=\"%s\" worker=%u", strerror(errno), worker->index);
 }
 
-// Too many: told so, as far as the socket takes it without waiting.
-static void refuse(struct worker *worker, int fd) {
+// Too many: told so, as far as the socket takes it without waiting (under TLS nothing can be said yet).
+static void refuse(struct listener *listener, int fd) {
+    struct worker *worker = listener->worker;
     static const char busy[] =
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 21\r\n"
         "X-Sluice-Error: connections\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
         "too many connections\n";
     counter_add(&worker->refused[REFUSED_CONNECTIONS], 1);
-    ssize_t ignored = send(fd, busy, sizeof busy - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)ignored;
+    if (!listener->front->tls && send(fd, busy, sizeof busy - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        log_debug("a refused connection was not told so", "error=%s", strerror(errno));
     close(fd);
 }
 
@@ -53,9 +54,9 @@ static bool accept_some(struct listener *listener, unsigned most) {
             return false;
         }
         if (crew_full(worker->plane, worker->hold->plan->config->limits.connections))
-            refuse(worker, fd);
+            refuse(listener, fd);
         else
-            session_open(worker, fd, &peer);
+            session_open(worker, listener->front, fd, &peer);
     }
     return true;
 }
@@ -74,13 +75,14 @@ void listener_init(struct worker *worker) {
     event_assign(&worker->accept_pause, worker->base, -1, 0, resume, worker);
 }
 
-void listener_open(struct worker *worker, unsigned id, int fd) {
+void listener_open(struct worker *worker, const struct listener_order *order) {
     struct listener *listener = mem_zero(1, sizeof *listener);
     listener->worker = worker;
-    listener->id = id;
-    listener->fd = fd;
+    listener->id = order->id;
+    listener->fd = order->fd;
+    listener->front = order->front;
     list_push(&worker->listeners, &listener->link);
-    event_assign(&listener->event, worker->base, fd, EV_READ | EV_PERSIST, acceptable, listener);
+    event_assign(&listener->event, worker->base, listener->fd, EV_READ | EV_PERSIST, acceptable, listener);
     must(event_add(&listener->event, NULL) == 0);
 }
 
@@ -90,8 +92,20 @@ static void listener_close(struct listener *listener) {
         ;
     event_del(&listener->event);
     close(listener->fd);
+    front_unref(listener->front);
     list_remove(&listener->link);
     mem_free(listener);
+}
+
+void listener_settings(struct worker *worker, const struct listener_order *order) {
+    for (struct link *at = worker->listeners.next; at != &worker->listeners; at = at->next) {
+        struct listener *listener = list_entry(at, struct listener, link);
+        if (listener->id != order->id)
+            continue;
+        front_unref(listener->front);
+        listener->front = front_ref(order->front);
+    }
+    front_unref(order->front);
 }
 
 void listener_close_id(struct worker *worker, unsigned id) {
@@ -109,8 +123,9 @@ void listener_close_all(struct worker *worker) {
         listener_close(list_entry(worker->listeners.next, struct listener, link));
 }
 
-void listener_discard(int fd) {
-    close(fd);
+void listener_discard(const struct listener_order *order) {
+    close(order->fd);
+    front_unref(order->front);
 }
 
 void listener_finish(struct worker *worker) {

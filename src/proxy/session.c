@@ -1,6 +1,7 @@
 #include "session.h"
 #include "base/clock.h"
 #include "exchange.h"
+#include "handshake.h"
 #include <errno.h>
 
 // How long and how much a closing connection is read on, so that the client sees the answer and not a reset
@@ -17,11 +18,17 @@ static const struct timeouts_config *timeouts(const struct session *session) {
     return &session->worker->hold->plan->config->timeouts;
 }
 
+// Everything was said.
+static void close_politely(struct session *session) {
+    stream_finish(&session->stream);
+    session_close(session);
+}
+
 static void idle_expired(struct deadline *deadline) {
     struct session *session = list_entry(deadline, struct session, deadline);
     struct worker *worker = session->worker;
     worker_enter(worker);
-    session_close(session);
+    close_politely(session);
     worker_leave(worker);
 }
 
@@ -49,7 +56,7 @@ void session_drain(struct session *session) {
         wait_for_head(session, false);
 }
 
-void session_open(struct worker *worker, int fd, const struct address *peer) {
+void session_open(struct worker *worker, struct front *front, int fd, const struct address *peer) {
     struct session *session = mem_zero(1, sizeof *session);
     char text[ADDRESS_TEXT];
     size_t len = address_host(peer, text);
@@ -62,7 +69,10 @@ void session_open(struct worker *worker, int fd, const struct address *peer) {
         session_close(session);
         return;
     }
-    wait_for_head(session, false);
+    if (!front->tls)
+        wait_for_head(session, false);
+    else
+        handshake_begin(session, front->tls);
 }
 
 void session_close(struct session *session) {
@@ -70,12 +80,15 @@ void session_close(struct session *session) {
         return;
     must(!session->exchange);
     struct worker *worker = session->worker;
+    if (session->state == SESSION_HANDSHAKE)
+        handshake_over(session);
     session->state = SESSION_CLOSED;
     deadline_clear(&session->deadline);
     stream_close(&session->stream);
     outbox_clear(&session->outbox);
     buffer_give(session->in);
     session->in = NULL;
+    mem_free(session->subject);
     list_remove(&session->link);
     list_push(&worker->dead_sessions, &session->link);
     counter_add(&worker->connections, (uint64_t)-1);
@@ -101,18 +114,33 @@ enum stream_result session_read(struct session *session) {
 }
 
 static void linger(struct session *session) {
-    char thrown[16384];
     size_t got;
     enum stream_result result = STREAM_DONE;
     buffer_give(session->in);
     session->in = NULL;
     while (session->stream.readable && result == STREAM_DONE && session->lingered < LINGER_BYTES) {
-        result = stream_read(&session->stream, thrown, sizeof thrown, &got);
+        result = stream_discard(&session->stream, &got);
         session->lingered += got;
     }
     if (session->ended || result == STREAM_ENDED || result == STREAM_FAILED ||
         session->lingered >= LINGER_BYTES)
         session_close(session);
+}
+
+static void linger_expired(struct deadline *deadline) {
+    struct session *session = list_entry(deadline, struct session, deadline);
+    struct worker *worker = session->worker;
+    worker_enter(worker);
+    session_close(session);
+    worker_leave(worker);
+}
+
+void session_linger(struct session *session) {
+    struct worker *worker = session->worker;
+    session->state = SESSION_LINGER;
+    stream_finish(&session->stream);
+    deadline_set(&worker->deadlines, &session->deadline, LINGER_MS, worker->now_ns, linger_expired);
+    linger(session);
 }
 
 // A buffer whose bytes are all used up goes back: a connection that waits holds none.
@@ -128,17 +156,16 @@ void session_after_exchange(struct session *session, enum session_after after) {
         return;
     session->exchange = NULL;
     give_empty(session);
-    if (after == SESSION_THEN_CLOSE || (session->ended && !session->in)) {
-        session->state = SESSION_WAITING;
+    if (after == SESSION_THEN_CLOSE) {
         session_close(session);
         return;
     }
+    if (session->ended && !session->in) {
+        close_politely(session);
+        return;
+    }
     if (after == SESSION_THEN_LINGER) {
-        session->state = SESSION_LINGER;
-        shutdown(session->stream.fd, SHUT_WR);
-        deadline_set(&session->worker->deadlines, &session->deadline, LINGER_MS, session->worker->now_ns,
-                     idle_expired);
-        linger(session);
+        session_linger(session);
         return;
     }
     wait_for_head(session, session->in != NULL);
@@ -193,6 +220,11 @@ void session_advance(struct session *session) {
     bool progress = true;
     while (progress && session->state != SESSION_CLOSED) {
         switch (session->state) {
+        case SESSION_HANDSHAKE:
+            progress = handshake_go_on(session);
+            if (progress)
+                wait_for_head(session, false);
+            break;
         case SESSION_WAITING:
         case SESSION_HEAD:
             progress = session->in && take_head(session);

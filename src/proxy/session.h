@@ -4,9 +4,10 @@
 #include "worker.h"
 
 enum session_state {
-    SESSION_WAITING,  // between requests; nothing read yet
-    SESSION_HEAD,     // a request head is arriving
-    SESSION_EXCHANGE, // session->exchange is at work
+    SESSION_WAITING,   // between requests; nothing read yet
+    SESSION_HANDSHAKE, // of TLS, before the first request
+    SESSION_HEAD,      // a request head is arriving
+    SESSION_EXCHANGE,  // session->exchange is at work
     SESSION_LINGER, // answered and shut down for writing; reading to the end, so that the answer is not reset
     SESSION_CLOSED,
 };
@@ -25,9 +26,10 @@ struct session {
     struct exchange *exchange;
     size_t lingered; // bytes thrown away while lingering
     char peer[46];   // the client's address as text
+    char *subject;   // of its verified certificate; NULL: none
 };
 
-void session_open(struct worker *worker, int fd, const struct address *peer);
+void session_open(struct worker *worker, struct front *front, int fd, const struct address *peer);
 // Reads into session->in (taken when NULL; kept only when it holds bytes).
 enum stream_result session_read(struct session *session);
 // Goes on with what is buffered or readable: heads while waiting, the body while an exchange wants it.
@@ -37,4 +39,7 @@ enum session_after { SESSION_KEEP, SESSION_THEN_LINGER, SESSION_THEN_CLOSE };
 void session_after_exchange(struct session *session, enum session_after after);
 // The worker drains: a session between requests stays only a moment longer.
 void session_drain(struct session *session);
-void session_close(struct session *session); // idempotent; an exchange must have been finished before
+// Nothing more is written; reads on for a while, so that what was written arrives.
+void session_linger(struct session *session);
+// Idempotent; an exchange must have been finished before. Under TLS the client sees a cut connection.
+void session_close(struct session *session);

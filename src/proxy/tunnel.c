@@ -23,14 +23,14 @@ static void upstream_broke(struct exchange *exchange) {
 }
 
 // One side has sent its last byte. False: both have, and the exchange is over.
-static bool side_ended(struct exchange *exchange, unsigned side, int other_fd) {
+static bool side_ended(struct exchange *exchange, unsigned side, struct stream *other) {
     exchange->ended |= side;
     if (exchange->ended == (ENDED_CLIENT | ENDED_UPSTREAM)) {
         attempt_count_failure(exchange, ERROR_REASON_NONE);
         exchange_finish(exchange, FINISH_COMPLETE);
         return false;
     }
-    shutdown(other_fd, SHUT_WR);
+    stream_finish(other);
     return true;
 }
 
@@ -48,7 +48,7 @@ void tunnel_client(struct exchange *exchange) {
             return;
         }
         if (result == STREAM_ENDED) {
-            side_ended(exchange, ENDED_CLIENT, connection->stream.fd);
+            side_ended(exchange, ENDED_CLIENT, &connection->stream);
             return;
         }
         struct segment segment = segment_buffer(session->in);
@@ -77,7 +77,7 @@ void tunnel_upstream(struct exchange *exchange) {
             return;
         }
         if (result == STREAM_ENDED) {
-            side_ended(exchange, ENDED_UPSTREAM, session->stream.fd);
+            side_ended(exchange, ENDED_UPSTREAM, &session->stream);
             return;
         }
         struct segment segment = segment_buffer(connection->in);

@@ -17,6 +17,8 @@ const char *refusal_name(enum refusal refusal) {
         [REFUSED_HEADER_TIMEOUT] = "header_timeout",
         [REFUSED_BODY_TIMEOUT] = "body_timeout",
         [REFUSED_CONNECTIONS] = "connections",
+        [REFUSED_HANDSHAKES] = "handshakes",
+        [REFUSED_TLS_HANDSHAKE] = "tls_handshake",
     };
     return refusal < (enum refusal)REJECT_COUNT ? reject_name((enum reject)refusal) : names[refusal];
 }
@@ -65,15 +67,18 @@ static void adopt(struct worker *worker, struct plan_message *message) {
         worker_release(worker, old);
     for (unsigned i = 0; i < message->open_count; i++) {
         if (worker->draining)
-            listener_discard(message->open[i].fd);
+            listener_discard(&message->open[i]);
         else
-            listener_open(worker, message->open[i].id, message->open[i].fd);
+            listener_open(worker, &message->open[i]);
     }
+    for (unsigned i = 0; i < message->keep_count; i++)
+        listener_settings(worker, &message->keep[i]);
     for (unsigned i = 0; i < message->close_count; i++)
         listener_close_id(worker, message->close[i]);
     connector_drop_idle(&worker->connector, false);
     crew_adopted(worker->plane, worker->index, hold->plan->number);
     mem_free(message->open);
+    mem_free(message->keep);
     mem_free(message->close);
 }
 
@@ -253,9 +258,12 @@ static void throw_mail_away(struct worker *worker) {
         if (message->kind == WORKER_PLAN) {
             struct plan_message *plan = (struct plan_message *)message;
             for (unsigned i = 0; i < plan->open_count; i++)
-                listener_discard(plan->open[i].fd);
+                listener_discard(&plan->open[i]);
+            for (unsigned i = 0; i < plan->keep_count; i++)
+                front_unref(plan->keep[i].front);
             plan_unref(plan->plan);
             mem_free(plan->open);
+            mem_free(plan->keep);
             mem_free(plan->close);
         }
         mem_free(message);

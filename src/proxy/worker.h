@@ -2,6 +2,7 @@
 // lanes. Everything in it belongs to its thread; the mailbox is the only door.
 #pragma once
 #include "base/strbuf.h"
+#include "front.h"
 #include "io/deadline.h"
 #include "io/mailbox.h"
 #include "proxy/data_plane.h"
@@ -20,7 +21,8 @@ struct listener { // of one worker
     struct worker *worker;
     struct event event;
     int fd;
-    unsigned id; // the data plane's name for it
+    unsigned id;         // the data plane's name for it
+    struct front *front; // with a reference; replaced by reloads
 };
 
 // Requests refused before a route was chosen: reasons of http/reject.h first, then these.
@@ -30,9 +32,16 @@ enum refusal {
     REFUSED_HEADER_TIMEOUT,
     REFUSED_BODY_TIMEOUT,
     REFUSED_CONNECTIONS,
+    REFUSED_HANDSHAKES,    // too many at once
+    REFUSED_TLS_HANDSHAKE, // failed, or took too long
     REFUSALS
 };
 const char *refusal_name(enum refusal refusal);
+
+struct log_ration { // how many lines of one kind were written since when
+    uint64_t since_ns;
+    unsigned used;
+};
 
 struct worker {
     unsigned index;
@@ -54,22 +63,26 @@ struct worker {
     struct strbuf scratch;                   // heads and replies being written
     uint64_t now_ns;                         // at the start of the current event
     struct log_lane *log;
+    struct log_ration handshake_log;
     bool draining;
     // read by other threads
     _Alignas(64) uint64_t connections; // open client connections (a gauge with one writer)
+    uint64_t handshakes;               // TLS handshakes with clients that are not done (also a gauge)
     uint64_t refused[REFUSALS];
 };
 
 // What control sends; every message is freed by the worker.
 enum worker_message_kind { WORKER_PLAN, WORKER_WAKE, WORKER_DRAIN, WORKER_STOP };
+struct listener_order {
+    unsigned id;
+    int fd; // of one to open
+    struct front *front;
+};
 struct plan_message {
     struct message message;
     struct plan *plan; // with a reference that moves in
-    unsigned open_count, close_count;
-    struct {
-        unsigned id;
-        int fd;
-    } * open;
+    unsigned open_count, keep_count, close_count;
+    struct listener_order *open, *keep; // with references to their fronts, which move in
     unsigned *close;
 };
 struct wake_message {

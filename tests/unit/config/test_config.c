@@ -99,7 +99,6 @@ static void what_is_not_available(void **state) {
     assert_false(config_available(config, &diagnostics));
     diagnostics_write(&diagnostics, "f", &said);
     assert_string_equal(strbuf_text(&said),
-                        "f:2:5: a listener's `tls`: not available yet\n"
                         "f:4:5: a listener's `proxy_protocol`: not available yet\n"
                         "f:5:5: a listener on a unix socket: not available yet\n"
                         "f:7:32: an https endpoint: not available yet\n"

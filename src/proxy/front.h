@@ -1,0 +1,19 @@
+// front: how a listener speaks with its clients before HTTP begins. Immutable; shared by the workers'
+// listeners of one address; a reload makes a new one, connections that are open keep theirs.
+#pragma once
+#include "base/refcount.h"
+#include "config/config.h"
+#include "io/tls.h"
+
+struct front {
+    struct refcount refs;
+    struct tls_context *tls; // NULL: plain
+    bool proxy_protocol;
+};
+
+// `before` (may be NULL) is the address's front until now: its context goes on when the files are the same.
+// NULL and *error, which names the listener's address, when a certificate cannot be used. Control thread.
+struct front *front_new(const struct listener_config *config, struct tls_tickets *tickets,
+                        const struct front *before, struct error *error);
+struct front *front_ref(struct front *front);
+void front_unref(struct front *front); // any thread; NULL is allowed
