@@ -7,7 +7,6 @@
 #include <string.h>
 
 static void attempt_connect(struct exchange *exchange);
-static void wait_for_connection(struct exchange *exchange);
 
 static void expired(struct deadline *deadline) {
     struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
@@ -19,10 +18,7 @@ static void expired(struct deadline *deadline) {
         reply_send(exchange, 503, "queue_timeout", "the model servers are busy; try again later");
         break;
     case EXCHANGE_CONNECT:
-        if (connection_hangs(exchange->connection))
-            wait_for_connection(exchange);
-        else
-            attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 504, ERROR_REASON_CONNECT_TIMEOUT});
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 504, ERROR_REASON_CONNECT_TIMEOUT});
         break;
     default:
         attempt_failed(exchange, &(struct failure){0, 504, ERROR_REASON_TIMEOUT});
@@ -34,13 +30,6 @@ static void expired(struct deadline *deadline) {
 static void wait_at_most(struct exchange *exchange, int64_t duration_ms) {
     deadline_set(&exchange->worker->deadlines, &exchange->deadline, duration_ms, exchange->worker->now_ns,
                  expired);
-}
-
-// An address that keeps silent gets its part of the time-out, so that the next one still has its own.
-static void wait_for_connection(struct exchange *exchange) {
-    int64_t most = exchange_variant(exchange)->timeouts.connect;
-    unsigned parts = connection_patience(exchange->connection);
-    wait_at_most(exchange, most < parts ? most : most / parts);
 }
 
 static struct pool_view *view_of_pool(const struct exchange *exchange) {
@@ -117,7 +106,7 @@ static void attempt_connect(struct exchange *exchange) {
     exchange->connection = connection_dial(&worker->connector, exchange->endpoint, exchange);
     exchange_move(exchange, EXCHANGE_CONNECT);
     if (exchange->connection)
-        wait_for_connection(exchange);
+        wait_at_most(exchange, exchange_variant(exchange)->timeouts.connect);
     else
         attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT});
 }
@@ -125,10 +114,9 @@ static void attempt_connect(struct exchange *exchange) {
 void exchange_connection_event(struct connection *connection, short what) {
     struct exchange *exchange = connection->user;
     if (connection->state == CONNECTION_CONNECTING) {
-        enum connect_result result = connection_established(connection);
-        if (result == CONNECT_DONE)
+        if (connection_established(connection))
             send_request(exchange);
-        else if (result == CONNECT_FAILED)
+        else
             attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT});
         return;
     }
