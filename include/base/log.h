@@ -7,6 +7,7 @@
 // literal. A NULL string prints as "-". Secrets are never passed here. errno is left alone.
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
@@ -20,3 +21,18 @@ void log_write(enum log_level level, const char *sentence, const char *format, .
 #define log_info(sentence, ...)  log_write(LOG_LEVEL_INFO, (sentence), " " __VA_ARGS__)
 #define log_warn(sentence, ...)  log_write(LOG_LEVEL_WARN, (sentence), " " __VA_ARGS__)
 #define log_error(sentence, ...) log_write(LOG_LEVEL_ERROR, (sentence), " " __VA_ARGS__)
+
+// For what others can cause as often as they like: at most LOG_RATION lines a second of one kind are written
+// (level info), then one that says how many more there were. One thread; zeroed: nothing was written yet.
+#define LOG_RATION 20
+struct log_ration {
+    uint64_t since_ns;
+    unsigned used;
+};
+// False: this line is not to be written. Use log_rationed.
+bool log_ration_take(struct log_ration *ration, uint64_t now_ns, const char *sentence);
+#define log_rationed(ration, now_ns, sentence, ...)          \
+    do {                                                     \
+        if (log_ration_take((ration), (now_ns), (sentence))) \
+            log_info((sentence), __VA_ARGS__);               \
+    } while (0)

@@ -82,15 +82,23 @@ struct timeouts_config {
     int64_t handshake, client_header, client_idle, connect, first_byte, stream_idle, total;
 };
 
+struct resolver_config {
+    struct place place;
+    struct string_list servers; // "10.0.0.53:53"; none: those of /etc/resolv.conf
+    int64_t timeout;            // of one question, all servers and tries together
+    int64_t refresh;            // for addresses without a time to live
+};
+
 enum balance { BALANCE_LEAST_INFLIGHT, BALANCE_ROUND_ROBIN, BALANCE_UNIT_HASH };
 
 struct endpoint_config {
     struct place place;
     const char *url;  // as written, without a trailing slash: names it in metrics and commands
-    const char *host; // without brackets
+    const char *host; // without brackets; "localhost" for a unix socket
     uint16_t port;
     bool tls;
-    int64_t weight; // 1..1000
+    const char *unix_path; // "unix:/path": the path; else NULL
+    int64_t weight;        // 1..1000
 };
 
 struct probe_request_config { // what a health check or smoke test sends
@@ -242,6 +250,7 @@ struct config {
     struct access_log_config access_log;
     struct limits_config limits;
     struct timeouts_config timeouts;
+    struct resolver_config resolver;
     struct pool_config *pools;
     size_t pool_count;
     struct route_config *routes;

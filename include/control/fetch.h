@@ -12,9 +12,11 @@ struct fetch_request {  // borrowed for the call only
     const struct header_list *headers; // may be NULL
     struct slice body;                 // at == NULL: none
     const char *user_agent;
-    const char *bearer;     // token, or NULL
-    const char *unix_path;  // connect to this socket, or NULL
-    const char *connect_to; // connect to this "ADDRESS:PORT" whatever the URL names, or NULL
+    const char *bearer;    // token, or NULL
+    const char *unix_path; // connect to this socket, or NULL
+    const char *resolved;  // "NAME:PORT:ADDRESS,[ADDRESS]": where the URL's name is, so that nobody is asked
+    const char *host;      // of the Host field, when it is not the URL's; or NULL
+    const struct pool_tls_config *tls; // for https; NULL: verified by the system's authorities
     int64_t timeout_ms;
     size_t most_body; // more is cut off
     bool fresh;       // a connection of its own, closed afterwards: tests that the peer accepts

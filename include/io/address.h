@@ -19,9 +19,9 @@ struct address {
 
 // "0.0.0.0:80", "[::]:80", "unix:/path". Numeric only.
 bool address_parse(struct address *address, const char *text, struct error *error);
-// A numeric address or a name; names are asked of the resolver, which blocks: control thread only. First
-// answer.
-bool address_resolve(struct address *address, const char *host, uint16_t port, struct error *error);
+// "10.0.0.1" or "2001:db8::1" (no brackets) and a port. False when it is not numeric: a name.
+bool address_numeric(struct address *address, const char *host, uint16_t port);
+void address_set_port(struct address *address, uint16_t port); // not of a unix socket
 // The address without its port, as in X-Forwarded-For ("10.0.0.1", "2001:db8::1", "unix"); returns the
 // length.
 size_t address_host(const struct address *address, char text[ADDRESS_TEXT]);

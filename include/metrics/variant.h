@@ -18,6 +18,7 @@ enum error_reason {
     ERROR_REASON_NONE,
     ERROR_REASON_CONNECT, // refused or unreachable
     ERROR_REASON_CONNECT_TIMEOUT,
+    ERROR_REASON_TLS,     // the TLS handshake failed, or the certificate is not to be trusted
     ERROR_REASON_TIMEOUT, // first byte, idle stream or total
     ERROR_REASON_RESET,   // closed or reset before a whole response head
     ERROR_REASON_5XX,

@@ -35,6 +35,10 @@ void data_plane_commit(struct data_plane *plane, struct data_plane_change *chang
 // A plan with the same listeners (weights, health, drains). Takes the reference.
 void data_plane_publish(struct data_plane *plane, struct plan *take_plan);
 
+// An endpoint is reached at other addresses from now on: every worker connects there, and closes what is idle
+// elsewhere.
+void data_plane_move(struct data_plane *plane, struct endpoint *endpoint, struct address_list *addresses);
+
 // Stops accepting, answers with Connection: close, closes idle client connections; events.drained follows.
 void data_plane_drain(struct data_plane *plane);
 void data_plane_stop(struct data_plane *plane); // closes what is left, ends and joins the threads, frees

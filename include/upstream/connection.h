@@ -5,20 +5,31 @@
 #include "io/outbox.h"
 #include "upstream/endpoint.h"
 
-enum connection_state { CONNECTION_CONNECTING, CONNECTION_BUSY, CONNECTION_IDLE, CONNECTION_CLOSED };
+enum connection_state {
+    CONNECTION_CONNECTING,
+    CONNECTION_HANDSHAKE, // connected; the TLS handshake is under way
+    CONNECTION_BUSY,
+    CONNECTION_IDLE,
+    CONNECTION_CLOSED,
+};
 
 struct connection {
     struct stream stream;
     enum connection_state state;
-    bool reused; // carried a whole exchange before: the peer may have closed it in the meantime
+    bool reused;   // carried a whole exchange before: the peer may have closed it in the meantime
+    bool outdated; // its address left the endpoint's list: not kept when its exchange is over
     struct connector *connector;
-    struct endpoint *endpoint; // with a reference
-    struct link idle;          // in the endpoint's lane (IDLE), or among the dead (CLOSED)
-    struct link every;         // in connector->every
-    struct deadline deadline;  // of idleness
+    struct endpoint *endpoint;      // with a reference
+    struct address_list *addresses; // of the endpoint when it was dialled, with a reference
+    int address;                    // in addresses: connected to, or being tried
+    unsigned hung;                  // how many of them were given up for their silence
+    uint64_t tried;                 // bit by address
+    struct link idle;               // in the endpoint's lane (IDLE), or among the dead (CLOSED)
+    struct link every;              // in connector->every
+    struct deadline deadline;       // of idleness
     struct outbox outbox;
     struct buffer *in; // bytes read and not yet consumed; NULL mostly
-    void *user;        // the exchange (CONNECTING, BUSY)
+    void *user;        // the exchange (CONNECTING, HANDSHAKE, BUSY)
 };
 
 // One per worker.
@@ -28,7 +39,7 @@ struct connector {
     struct deadlines *deadlines;
     const uint64_t *now_ns;
     struct link every, dead;
-    // An event on a connection that is CONNECTING or BUSY; stream_noted was called.
+    // An event on a connection that is CONNECTING, HANDSHAKE or BUSY; stream_noted was called.
     void (*happened)(struct connection *connection, short what);
     // Around every event, also on idle connections: the worker's bookkeeping.
     void (*enter)(struct connector *connector);
@@ -37,15 +48,24 @@ struct connector {
 void connector_init(struct connector *connector);
 // Closes the idle connections of endpoints that left the configuration (`all`: of every endpoint).
 void connector_drop_idle(struct connector *connector, bool all);
+// The endpoint has other addresses from now on (the reference moves in): idle connections to one that is gone
+// are closed, those in use when their exchange is over.
+void connector_move(struct connector *connector, struct endpoint *endpoint,
+                    struct address_list *take_addresses);
 void connector_bury(struct connector *connector); // frees closed connections; nobody may hold one any more
 
 // The newest idle connection, BUSY now, or NULL.
 struct connection *connection_lease(struct connector *connector, struct endpoint *endpoint, void *user);
-// A new one, CONNECTING; NULL with errno when it failed at once.
+// A new one, CONNECTING to the endpoint's next address in turn; NULL with errno when all failed at once.
 struct connection *connection_dial(struct connector *connector, struct endpoint *endpoint, void *user);
-// CONNECTING and an event came: true when it is connected (BUSY now); false: errno says why, the caller
-// closes.
-bool connection_established(struct connection *connection);
+// CONNECTING or HANDSHAKE and an event came: ready (BUSY now), not yet, or out of addresses: errno says why
+// the last one failed, the caller closes. CONNECT_TLS_FAILED: stream_tls_failure says why.
+enum connect_result { CONNECT_DONE, CONNECT_GOES_ON, CONNECT_FAILED, CONNECT_TLS_FAILED };
+enum connect_result connection_established(struct connection *connection);
+// CONNECTING, and the address keeps silent: goes on to the next one. False when that was the last that may
+// take its time. An attempt waits for each as long as connect time-out / connection_patience.
+bool connection_hangs(struct connection *connection);
+unsigned connection_patience(const struct connection *connection);
 // BUSY -> IDLE, at most `keep` per endpoint and lane; else, or when the endpoint is retired, it is closed.
 void connection_return(struct connection *connection, unsigned keep);
 void connection_close(struct connection *connection); // idempotent; freed by the next connector_bury

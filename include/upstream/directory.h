@@ -8,11 +8,17 @@ struct directory;
 struct directory *directory_new(unsigned lane_count);
 void directory_free(struct directory *directory);
 
-// Prepare: the pools of `config` in its order, existing ones adopted, new endpoints resolved and made.
-// Nothing live changes. NULL and *error when a name does not resolve.
+// Where the addresses of endpoints with a name come from; numeric ones and unix sockets are their own.
+struct address_source {
+    // A list with a reference, or NULL and *error.
+    struct address_list *(*find)(const struct endpoint_config *endpoint, void *context, struct error *error);
+    void *context;
+};
+// Prepare: the pools of `config` in its order, existing ones adopted, new endpoints made. Nothing live
+// changes. NULL and *error when `source` has no address (NULL: there are no names).
 struct directory_change;
 struct directory_change *directory_prepare(struct directory *directory, const struct config *config,
-                                           struct error *error);
+                                           const struct address_source *source, struct error *error);
 void directory_abandon(struct directory_change *change);
 // Commit: cannot fail. Endpoints that are gone are marked retired.
 void directory_commit(struct directory *directory, struct directory_change *change);

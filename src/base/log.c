@@ -210,3 +210,12 @@ void log_write(enum log_level level, const char *sentence, const char *format, .
     (void)written; // nowhere left to say it
     errno = saved;
 }
+
+bool log_ration_take(struct log_ration *ration, uint64_t now_ns, const char *sentence) {
+    if (now_ns - ration->since_ns > 1000000000) {
+        if (ration->used > LOG_RATION)
+            log_warn("lines were left out", "line=%s count=%u", sentence, ration->used - LOG_RATION);
+        *ration = (struct log_ration){now_ns, 0};
+    }
+    return ration->used++ < LOG_RATION;
+}

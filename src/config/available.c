@@ -24,14 +24,6 @@ static void look_at_route(struct report *report, const struct route_config *rout
         look_at_variant(report, &route->variants[i]);
 }
 
-static void look_at_pool(struct report *report, const struct pool_config *pool) {
-    if (pool->tls)
-        not_yet(report, pool->tls->place, "a pool's `tls`");
-    for (size_t i = 0; i < pool->endpoint_count; i++)
-        if (pool->endpoints[i].tls)
-            not_yet(report, pool->endpoints[i].place, "an https endpoint");
-}
-
 bool config_available(const struct config *config, struct diagnostics *diagnostics) {
     struct report report = {0};
     for (size_t i = 0; i < config->listener_count; i++) {
@@ -41,8 +33,6 @@ bool config_available(const struct config *config, struct diagnostics *diagnosti
         if (strncmp(listener->address, "unix:", 5) == 0)
             not_yet(&report, listener->place, "a listener on a unix socket");
     }
-    for (size_t i = 0; i < config->pool_count; i++)
-        look_at_pool(&report, &config->pools[i]);
     for (size_t i = 0; i < config->route_count; i++)
         look_at_route(&report, &config->routes[i]);
     report_take(&report, diagnostics);

@@ -14,7 +14,7 @@ static bool numeric_host(const char *host) {
 
 static bool address_form(struct check *check, const char *address) {
     if (strncmp(address, "unix:", 5) == 0)
-        return address[5] == '/' && strlen(address) < 5 + 108;
+        return address[5] == '/' && strlen(address + 5) <= UNIX_PATH_MOST;
     const char *colon = strrchr(address, ':');
     int64_t port;
     if (!colon || !value_integer(colon + 1, &port) || port < 0 || port > 65535)
@@ -59,6 +59,25 @@ static void check_listeners(struct check *check) {
     mem_free(names);
 }
 
+// ---- resolver
+
+// "10.0.0.53:53", "[::1]:53"; the port may be left out.
+static bool server_form(struct check *check, const char *server) {
+    if (numeric_host(server))
+        return true;
+    const char *colon = strrchr(server, ':');
+    return strncmp(server, "unix:", 5) != 0 && address_form(check, server) && strcmp(colon, ":0") != 0;
+}
+
+static void check_resolver(struct check *check) {
+    const struct string_list *servers = &check->config->resolver.servers;
+    for (size_t i = 0; i < servers->count; i++)
+        if (!server_form(check, servers->items[i]))
+            report_add(check->report, place_of_field(check, &servers->items[i], (struct place){0}),
+                       "write 10.0.0.53:53 or [2001:db8::53]:53",
+                       "\"%.200s\" is not the address of a DNS server", servers->items[i]);
+}
+
 // ---- pools
 
 // http://a and http://A:80 are one endpoint.
@@ -71,9 +90,11 @@ static void check_duplicate_endpoints(struct check *check, const struct pool_con
         const struct endpoint_config *endpoint = &pool->endpoints[i];
         if (!endpoint->url) // reported already
             continue;
-        char *name = arena_format(&scratch, "%s:%u:%d", endpoint->host, endpoint->port, endpoint->tls);
+        char *name = endpoint->unix_path
+                         ? arena_string(&scratch, slice_of(endpoint->url))
+                         : arena_format(&scratch, "%s:%u:%d", endpoint->host, endpoint->port, endpoint->tls);
         names[count++] = (struct named){name, endpoint->place, i};
-        for (; *name; name++)
+        for (; *name && !endpoint->unix_path; name++)
             *name = (char)tolower((unsigned char)*name);
     }
     names_sort(names, count);
@@ -137,6 +158,7 @@ void check_file(struct check *check) {
                    "`routes` is empty: nothing would be served");
     check_address(check, &config->admin.address);
     check_listeners(check);
+    check_resolver(check);
     check_pools(check);
     check_routes(check);
 }

@@ -13,10 +13,10 @@ void check_file(struct check *check);                                // everythi
 void check_routes(struct check *check);                              // check_route.c
 void check_rollout(struct check *check, struct route_config *route); // check_rollout.c
 void check_probe(struct check *check, const struct probe_request_config *request,
-                 struct probe_expect_config *expect);                           // check.c
+                 struct probe_expect_config *expect);                                // check.c
 void check_listener_tls(struct check *check, const struct listener_tls_config *tls); // check_tls.c
 void check_pool_tls(struct check *check, const struct pool_tls_config *tls);         // check_tls.c
-void check_url(struct check *check, const char *const *field, const char *key); // NULL passes
+void check_url(struct check *check, const char *const *field, const char *key);      // NULL passes
 
 // ---- check_variants.c
 // Pools, edits and weights; `pools` is sorted.

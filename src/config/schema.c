@@ -139,7 +139,9 @@ static const struct section own_timeouts =
 
 static const struct key endpoint_keys[] = {
     {"url", TYPE_CUSTOM, 0, .read = read_endpoint_url, .type_text = "URL", .flags = KEY_REQUIRED,
-     .help = "`http://host:port` or `https://host:port`: scheme, host and port only."},
+     .help =
+         "`http://host:port` or `https://host:port`: scheme, host and port only; or `unix:/path`. A name is "
+         "resolved again and again: each new connection takes the next of its addresses."},
     {"weight", TYPE_INTEGER, offsetof(struct endpoint_config, weight), .standard = "1", .least = 1,
      .most = 1000, .help = "Share of the pool's requests, relative to the others."},
 };
@@ -415,6 +417,8 @@ static const struct key root_keys[] = {
      .help = "What a client may use."},
     {"timeouts", TYPE_STRUCT, offsetof(struct config, timeouts), .child = &timeouts,
      .help = "A route or pool may override each."},
+    {"resolver", TYPE_STRUCT, offsetof(struct config, resolver), .child = &schema_resolver,
+     .help = "How the names of endpoints become addresses."},
     {"pools", TYPE_NAMED, offsetof(struct config, pools), offsetof(struct config, pool_count), .child = &pool,
      .flags = KEY_REQUIRED, .help = "Named sets of interchangeable endpoints."},
     {"routes", TYPE_LIST, offsetof(struct config, routes), offsetof(struct config, route_count),

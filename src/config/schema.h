@@ -91,5 +91,6 @@ void read_dry_run(struct settle *settle, const struct node *node, void *field);
 void read_rollback(struct settle *settle, const struct node *node, void *field);
 void read_limits(struct settle *settle, const struct node *node, void *field);
 void read_endpoint_url(struct settle *settle, const struct node *node, void *object);
-extern const struct section schema_rollout; // schema_rollout.c
+extern const struct section schema_rollout;  // schema_rollout.c
+extern const struct section schema_resolver; // schema_resolver.c
 extern const struct section schema_probe_request, schema_probe_expect;

@@ -173,11 +173,31 @@ static bool endpoint_host(const char *host) {
     return host_valid(host);
 }
 
+// unix:/path
+static void read_endpoint_path(struct settle *settle, const struct node *node,
+                               struct endpoint_config *endpoint) {
+    const char *path = node->text + 5;
+    if (*path != '/' || strlen(path) > UNIX_PATH_MOST) {
+        report_add(settle->report, node->place, NULL,
+                   "endpoint \"%.200s\" is not of the form unix:/path (at most %d bytes)", node->text,
+                   UNIX_PATH_MOST);
+        return;
+    }
+    endpoint->url = arena_string(settle->arena, slice_of(node->text));
+    endpoint->unix_path = endpoint->url + 5;
+    endpoint->host = "localhost";
+    endpoint->port = 80;
+}
+
 // http://host:port, scheme, host and port only. A slash at the end is what people paste.
 void read_endpoint_url(struct settle *settle, const struct node *node, void *object) {
     struct endpoint_config *endpoint = object;
     if (node->kind != NODE_SCALAR || node_is_null(node)) {
         settle_wrong(settle, node, "an endpoint", "a URL");
+        return;
+    }
+    if (strncmp(node->text, "unix:", 5) == 0) {
+        read_endpoint_path(settle, node, endpoint);
         return;
     }
     size_t len = strlen(node->text), scheme = strncmp(node->text, "https://", 8) == 0 ? 8 : 7;
@@ -186,7 +206,7 @@ void read_endpoint_url(struct settle *settle, const struct node *node, void *obj
     char *url = arena_string(settle->arena, slice_make(node->text, len));
     if (scheme == 7 && strncmp(url, "http://", 7) != 0) {
         report_add(settle->report, node->place, "write http://host:port",
-                   "endpoint \"%.200s\" must start with http:// or https://", node->text);
+                   "endpoint \"%.200s\" must start with http://, https:// or unix:/", node->text);
         return;
     }
     const char *rest = len > scheme ? url + scheme : "", *close = *rest == '[' ? strchr(rest, ']') : NULL;

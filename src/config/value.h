@@ -14,5 +14,6 @@ bool name_valid(const char *text);                     // [A-Za-z0-9_][A-Za-z0-9
 bool token_valid(const char *text);                    // a token of RFC 9110 5.6.2
 bool host_valid(const char *text);                     // letters, digits, - _ and dots between labels
 bool pointer_valid(const char *text);                  // a JSON pointer, RFC 6901
+#define UNIX_PATH_MOST 107                             // bytes of a unix socket's path
 bool url_valid(const char *text);                      // http:// or https://, a host, no white space
 bool header_value_valid(const char *text);             // no control characters but HTAB

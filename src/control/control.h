@@ -4,6 +4,7 @@
 #include "control/daemon.h"
 #include "ejection.h"
 #include "health.h"
+#include "hosts.h"
 #include "outcome.h"
 #include "publisher.h"
 #include "rates.h"
@@ -17,6 +18,7 @@ struct control {
     struct registry *registry;
     struct directory *directory;
     struct publisher *publisher;
+    struct hosts *hosts;
     struct health *health;
     struct ejector *ejector;
     struct rates *rates;

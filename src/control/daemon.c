@@ -165,6 +165,7 @@ static bool start_parts(struct daemon *daemon, const struct config *config, stru
     control->registry = registry_new(control->workers);
     control->directory = directory_new(control->workers);
     control->publisher = publisher_new(control->base, control->plane);
+    control->hosts = hosts_new(control->base, control->plane);
     control->health = health_new(control->base, control->publisher, control->options->version);
     control->ejector = ejector_new(control->base, control->publisher, control->directory);
     control->rates = rates_new();
@@ -184,6 +185,10 @@ static void print_mistakes(const struct outcome *outcome) {
     strbuf_free(&text);
 }
 
+static void on_applied(void *context) {
+    *(bool *)context = true;
+}
+
 static bool start(struct daemon *daemon, struct outcome *outcome) {
     struct control *control = &daemon->control;
     struct error error;
@@ -199,7 +204,11 @@ static bool start(struct daemon *daemon, struct outcome *outcome) {
         config_unref(config);
         return false;
     }
-    if (!reload_apply(control, config, outcome))
+    bool over = false;
+    reload_apply(control->reloader, config, outcome, on_applied, &over);
+    while (!over)
+        event_base_loop(control->base, EVLOOP_ONCE);
+    if (!outcome->success)
         return false;
     add_events(daemon);
     log_info("configuration loaded", "file=%s plan=%llu routes=%zu pools=%zu endpoints=%zu", config->path,
@@ -225,6 +234,7 @@ static void stop(struct daemon *daemon) {
     adoption_free(&control->adoption);
     ejector_free(control->ejector);
     health_free(control->health);
+    hosts_free(control->hosts);
     rates_free(control->rates);
     publisher_free(control->publisher);
     if (control->plane)

@@ -11,7 +11,7 @@ struct fetch {
     struct link link; // in fetcher->waiting or fetcher->active
     struct fetcher *fetcher;
     CURL *easy;
-    struct curl_slist *headers, *connect_to;
+    struct curl_slist *headers, *resolved;
     bool started;
     size_t most_body;
     struct fetch_answer answer;
@@ -80,6 +80,11 @@ static struct curl_slist *header_lines(const struct fetch_request *request) {
         strbuf_format(&line, "Authorization: Bearer %s", request->bearer);
         list = append(list, strbuf_text(&line));
     }
+    if (request->host && !has_header(request->headers, "Host")) {
+        strbuf_clear(&line);
+        strbuf_format(&line, "Host: %s", request->host);
+        list = append(list, strbuf_text(&line));
+    }
     strbuf_free(&line);
     return list;
 }
@@ -98,24 +103,33 @@ static void set_method(struct fetch *fetch, const struct fetch_request *request)
 static void set_way(struct fetch *fetch, const struct fetch_request *request) {
     CURL *easy = fetch->easy;
     curl_easy_setopt(easy, CURLOPT_URL, request->url);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     if (request->unix_path)
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_path);
-    if (request->connect_to) {
-        struct strbuf way = {0};
-        strbuf_format(&way, "::%s", request->connect_to);
-        fetch->connect_to = append(NULL, strbuf_text(&way));
-        strbuf_free(&way);
-        curl_easy_setopt(easy, CURLOPT_CONNECT_TO, fetch->connect_to);
+    if (request->resolved) {
+        fetch->resolved = append(NULL, request->resolved);
+        curl_easy_setopt(easy, CURLOPT_RESOLVE, fetch->resolved);
     }
     if (request->fresh) {
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     }
+}
+
+// The name in the URL is the one that is asked for and verified.
+static void set_tls(CURL *easy, const struct pool_tls_config *tls) {
+    if (tls->ca)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca);
+    if (tls->certificate) {
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->certificate);
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, tls->private_key);
+    }
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, (long)tls->verify);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls->verify ? 2L : 0L);
 }
 
 static struct fetch *fetch_new(const struct fetch_request *request) {
@@ -125,6 +139,8 @@ static struct fetch *fetch_new(const struct fetch_request *request) {
     fetch->most_body = request->most_body;
     fetch->headers = header_lines(request);
     set_way(fetch, request);
+    if (request->tls)
+        set_tls(fetch->easy, request->tls);
     set_method(fetch, request);
     CURL *easy = fetch->easy;
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
@@ -141,7 +157,7 @@ static struct fetch *fetch_new(const struct fetch_request *request) {
 static void fetch_free(struct fetch *fetch) {
     curl_easy_cleanup(fetch->easy);
     curl_slist_free_all(fetch->headers);
-    curl_slist_free_all(fetch->connect_to);
+    curl_slist_free_all(fetch->resolved);
     fetch_answer_free(&fetch->answer);
     mem_free(fetch);
 }

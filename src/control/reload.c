@@ -9,8 +9,17 @@ struct request { // one who asked for a reload
     void (*done)(const struct outcome *outcome, void *context);
     void *context;
 };
+struct applying {               // a configuration on its way in
+    struct config *config;      // with a reference; NULL: none is
+    struct hosts_change *hosts; // being asked for; NULL: the resolver cannot be used
+    struct event *failed;       // then
+    struct outcome *outcome;
+    void (*done)(void *context);
+    void *context;
+};
 struct reloader {
     struct control *control;
+    struct applying applying;
     struct link requests; // the first is under way when `busy`
     bool busy;
     uint64_t began_ns;
@@ -36,12 +45,23 @@ static struct place place_of_listener(const struct config *config, const struct 
     return (struct place){0, 0};
 }
 
-static struct place place_of_endpoint(const struct config *config, const struct error *error) {
-    for (size_t i = 0; i < config->pool_count; i++)
-        for (size_t k = 0; k < config->pools[i].endpoint_count; k++)
-            if (strstr(error->text, config->pools[i].endpoints[k].host))
-                return config->pools[i].endpoints[k].place;
-    return (struct place){0, 0};
+// Every endpoint whose name does not resolve is a mistake with its place.
+static bool all_resolve(const struct config *config, struct hosts_change *hosts, struct outcome *outcome) {
+    size_t before = outcome->mistake_count;
+    struct error error;
+    for (size_t i = 0; i < config->pool_count; i++) {
+        for (size_t k = 0; k < config->pools[i].endpoint_count; k++) {
+            const struct endpoint_config *endpoint = &config->pools[i].endpoints[k];
+            struct address numeric;
+            if (endpoint->unix_path || address_numeric(&numeric, endpoint->host, endpoint->port))
+                continue;
+            struct address_list *addresses = hosts_find(endpoint, hosts, &error);
+            if (!addresses)
+                outcome_fail(outcome, endpoint->place, error.text);
+            address_list_unref(addresses);
+        }
+    }
+    return outcome->mistake_count == before;
 }
 
 static void abandon(struct prepared *prepared) {
@@ -53,13 +73,16 @@ static void abandon(struct prepared *prepared) {
         admin_abandon(prepared->admin);
 }
 
-static bool prepare(struct control *control, const struct config *config, struct prepared *prepared,
-                    struct outcome *outcome) {
+static bool prepare(struct control *control, const struct config *config, struct hosts_change *hosts,
+                    struct prepared *prepared, struct outcome *outcome) {
     struct error error = {{0}};
+    struct address_source source = {hosts_find, hosts};
     *prepared = (struct prepared){NULL, NULL, NULL};
-    prepared->directory = directory_prepare(control->directory, config, &error);
-    if (!prepared->directory) {
-        outcome_fail(outcome, place_of_endpoint(config, &error), error.text);
+    if (!all_resolve(config, hosts, outcome))
+        return false;
+    prepared->directory = directory_prepare(control->directory, config, &source, &error);
+    if (!prepared->directory) { // a unix socket's path that is too long was found by the check
+        outcome_fail(outcome, (struct place){0, 0}, error.text);
         return false;
     }
     prepared->plane = data_plane_prepare(control->plane, config, &error);
@@ -121,11 +144,12 @@ static void warn_restart(const struct control *control, const struct config *con
 }
 
 // Phase two: nothing here can fail.
-static void commit(struct control *control, struct config *take_config, struct prepared *prepared,
-                   struct plan *plan) {
+static void commit(struct control *control, struct config *take_config, struct hosts_change *hosts,
+                   struct prepared *prepared, struct plan *plan) {
     struct strbuf before = {0}, after = {0};
     list_listeners(control->plane, &before);
     directory_commit(control->directory, prepared->directory);
+    hosts_commit(hosts, control->directory);
     data_plane_commit(control->plane, prepared->plane, plan_ref(plan));
     admin_commit(control->admin, prepared->admin);
     publisher_adopt(control->publisher, plan);
@@ -143,12 +167,14 @@ static void commit(struct control *control, struct config *take_config, struct p
     strbuf_free(&after);
 }
 
-bool reload_apply(struct control *control, struct config *take_config, struct outcome *outcome) {
+static void apply(struct control *control, struct config *take_config, struct hosts_change *hosts,
+                  struct outcome *outcome) {
     struct prepared prepared;
-    if (!prepare(control, take_config, &prepared, outcome)) {
+    if (!prepare(control, take_config, hosts, &prepared, outcome)) {
         abandon(&prepared);
+        hosts_abandon(hosts);
         config_unref(take_config);
-        return false;
+        return;
     }
     struct plan *plan = plan_new(take_config, control->registry, prepared.directory);
     outcome->plan = plan->number;
@@ -158,9 +184,50 @@ bool reload_apply(struct control *control, struct config *take_config, struct ou
         outcome->endpoints += take_config->pools[i].endpoint_count;
     if (control->config) // a start has nothing to differ from
         warn_restart(control, take_config, outcome);
-    commit(control, take_config, &prepared, plan);
+    commit(control, take_config, hosts, &prepared, plan);
     outcome->success = true;
-    return true;
+}
+
+static void on_resolved(void *context) {
+    struct reloader *reloader = context;
+    struct applying applying = reloader->applying;
+    reloader->applying = (struct applying){0};
+    apply(reloader->control, applying.config, applying.hosts, applying.outcome);
+    applying.done(applying.context);
+}
+
+static void on_unusable(evutil_socket_t fd, short what, void *context) {
+    (void)fd, (void)what;
+    struct reloader *reloader = context;
+    struct applying applying = reloader->applying;
+    reloader->applying = (struct applying){0};
+    event_free(applying.failed);
+    config_unref(applying.config);
+    applying.done(applying.context);
+}
+
+void reload_apply(struct reloader *reloader, struct config *take_config, struct outcome *outcome,
+                  void (*done)(void *context), void *context) {
+    struct error error;
+    struct applying *applying = &reloader->applying;
+    must(!applying->config);
+    *applying =
+        (struct applying){.config = take_config, .outcome = outcome, .done = done, .context = context};
+    applying->hosts = hosts_prepare(reloader->control->hosts, take_config, on_resolved, reloader, &error);
+    if (applying->hosts)
+        return;
+    outcome_fail(outcome, take_config->resolver.place, error.text);
+    applying->failed = event_new(reloader->control->base, -1, 0, on_unusable, reloader);
+    must(applying->failed != NULL);
+    event_active(applying->failed, 0, 0);
+}
+
+static void applying_drop(struct applying *applying) {
+    if (applying->hosts)
+        hosts_abandon(applying->hosts);
+    if (applying->failed)
+        event_free(applying->failed);
+    config_unref(applying->config);
 }
 
 // ---- requests for a reload
@@ -184,6 +251,7 @@ static void answer(struct reloader *reloader, struct request *request) {
 void reloader_free(struct reloader *reloader) {
     if (!reloader)
         return;
+    applying_drop(&reloader->applying);
     for (struct link *link; (link = list_pop(&reloader->requests)) != NULL;)
         mem_free(list_entry(link, struct request, link));
     outcome_clear(&reloader->last);
@@ -236,14 +304,22 @@ struct config *reload_load(const char *path, struct outcome *outcome) {
     return config;
 }
 
+static void on_applied(void *context) {
+    struct reloader *reloader = context;
+    if (reloader->last.success)
+        adoption_wait(&reloader->control->adoption, reloader->last.plan, on_adopted, reloader);
+    else
+        end(reloader);
+}
+
 static void begin(struct reloader *reloader) {
     struct control *control = reloader->control;
     reloader->busy = true;
     reloader->began_ns = clock_monotonic_ns();
     outcome_begin(&reloader->last, control->config->path);
     struct config *config = reload_load(control->config->path, &reloader->last);
-    if (config && reload_apply(control, config, &reloader->last))
-        adoption_wait(&control->adoption, reloader->last.plan, on_adopted, reloader);
+    if (config)
+        reload_apply(reloader, config, &reloader->last, on_applied, reloader);
     else
         end(reloader);
 }

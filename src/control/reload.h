@@ -1,5 +1,6 @@
-// reload: from a file to a running plan, in two phases. Everything is prepared first, touching nothing live;
-// a failure anywhere frees what was prepared. What follows cannot fail. The first load goes the same way.
+// reload: from a file to a running plan, in two phases. Everything is prepared first (names are resolved
+// meanwhile without blocking), touching nothing live; a failure anywhere frees what was prepared. What
+// follows cannot fail. The first load goes the same way.
 #pragma once
 #include "control.h"
 
@@ -7,9 +8,11 @@ struct reloader *reloader_new(struct control *control);
 void reloader_free(struct reloader *reloader); // who waits is not called; contexts are not owned
 // The file, checked and available; or NULL with every mistake added to the outcome.
 struct config *reload_load(const char *path, struct outcome *outcome);
-// `config` was loaded and found available (its reference moves in). False: nothing has changed, outcome says
-// why.
-bool reload_apply(struct control *control, struct config *take_config, struct outcome *outcome);
+// `config` was loaded and found available (its reference moves in). Asks for the addresses of new names, then
+// applies it; `done` is called later, never from inside this call. outcome->success: it runs; else nothing
+// has changed and outcome says why. One at a time: reloads come only after the first load.
+void reload_apply(struct reloader *reloader, struct config *take_config, struct outcome *outcome,
+                  void (*done)(void *context), void *context);
 
 // Loads the file and applies it; `done` (may be NULL) is called when every worker uses it, or when it failed.
 // A request made while another is under way waits for it and then loads the file anew.

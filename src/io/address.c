@@ -1,6 +1,5 @@
 #include "io/address.h"
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,22 +59,16 @@ bool address_parse(struct address *address, const char *text, struct error *erro
     return true;
 }
 
-bool address_resolve(struct address *address, const char *host, uint16_t port, struct error *error) {
+bool address_numeric(struct address *address, const char *host, uint16_t port) {
     memset(address, 0, sizeof *address);
-    if (set_numeric(address, host, port))
-        return true;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found = NULL;
-    int code = getaddrinfo(host, NULL, &hints, &found);
-    if (code != 0)
-        return error_set(error, "cannot resolve \"%s\": %s", host, gai_strerror(code));
-    address->len = found->ai_addrlen;
-    memcpy(&address->any, found->ai_addr, found->ai_addrlen);
+    return set_numeric(address, host, port);
+}
+
+void address_set_port(struct address *address, uint16_t port) {
     if (address->any.sa_family == AF_INET6)
         address->v6.sin6_port = htons(port);
     else
         address->v4.sin_port = htons(port);
-    freeaddrinfo(found);
-    return true;
 }
 
 size_t address_host(const struct address *address, char text[ADDRESS_TEXT]) {

@@ -16,6 +16,8 @@ static const char *error_help(enum error_reason reason) {
         return "the endpoint refused the connection or could not be reached";
     case ERROR_REASON_CONNECT_TIMEOUT:
         return "no connection within `connect`";
+    case ERROR_REASON_TLS:
+        return "the TLS handshake failed, or the endpoint's certificate is not to be trusted";
     case ERROR_REASON_TIMEOUT:
         return "no first byte within `first_byte`, silence past `stream_idle`, or past `total`";
     case ERROR_REASON_RESET:

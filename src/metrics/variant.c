@@ -4,8 +4,8 @@
 
 static const char *const code_names[CODE_CLASSES] = {"2xx", "3xx", "4xx", "5xx", "499"};
 static const char *const error_names[ERROR_REASONS] = {
-    "none", "connect",   "connect_timeout", "timeout",    "reset",
-    "5xx",  "cut_short", "bad_response",    "overloaded",
+    "none",  "connect", "connect_timeout", "tls",          "timeout",
+    "reset", "5xx",     "cut_short",       "bad_response", "overloaded",
 };
 static const char *const retry_names[RETRY_REASONS] = {"connect", "reset_before_response", "status", "stale"};
 

@@ -1,5 +1,6 @@
 // One attempt after another: choosing an endpoint, connecting, and what a failure leads to.
 #include "access_log.h"
+#include "base/log.h"
 #include "exchange.h"
 #include "record.h"
 #include "tunnel.h"
@@ -7,6 +8,7 @@
 #include <string.h>
 
 static void attempt_connect(struct exchange *exchange);
+static void wait_for_connection(struct exchange *exchange);
 
 static void expired(struct deadline *deadline) {
     struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
@@ -18,7 +20,10 @@ static void expired(struct deadline *deadline) {
         reply_send(exchange, 503, "queue_timeout", "the model servers are busy; try again later");
         break;
     case EXCHANGE_CONNECT:
-        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 504, ERROR_REASON_CONNECT_TIMEOUT});
+        if (connection_hangs(exchange->connection))
+            wait_for_connection(exchange);
+        else
+            attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 504, ERROR_REASON_CONNECT_TIMEOUT});
         break;
     default:
         attempt_failed(exchange, &(struct failure){0, 504, ERROR_REASON_TIMEOUT});
@@ -30,6 +35,13 @@ static void expired(struct deadline *deadline) {
 static void wait_at_most(struct exchange *exchange, int64_t duration_ms) {
     deadline_set(&exchange->worker->deadlines, &exchange->deadline, duration_ms, exchange->worker->now_ns,
                  expired);
+}
+
+// An address that keeps silent gets its part of the time-out, so that the next one still has its own.
+static void wait_for_connection(struct exchange *exchange) {
+    int64_t most = exchange_variant(exchange)->timeouts.connect;
+    unsigned parts = connection_patience(exchange->connection);
+    wait_at_most(exchange, most < parts ? most : most / parts);
 }
 
 static struct pool_view *view_of_pool(const struct exchange *exchange) {
@@ -106,18 +118,35 @@ static void attempt_connect(struct exchange *exchange) {
     exchange->connection = connection_dial(&worker->connector, exchange->endpoint, exchange);
     exchange_move(exchange, EXCHANGE_CONNECT);
     if (exchange->connection)
-        wait_at_most(exchange, exchange_variant(exchange)->timeouts.connect);
+        wait_for_connection(exchange);
     else
         attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT});
 }
 
+static void go_on_connecting(struct exchange *exchange) {
+    switch (connection_established(exchange->connection)) {
+    case CONNECT_DONE:
+        send_request(exchange);
+        break;
+    case CONNECT_GOES_ON:
+        break;
+    case CONNECT_FAILED:
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT});
+        break;
+    case CONNECT_TLS_FAILED:
+        log_rationed(&exchange->worker->tls_log, exchange->worker->now_ns,
+                     "TLS handshake with an endpoint failed", "pool=%s endpoint=%s reason=%s",
+                     exchange->endpoint->pool, exchange->endpoint->url,
+                     stream_tls_failure(&exchange->connection->stream));
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_TLS});
+        break;
+    }
+}
+
 void exchange_connection_event(struct connection *connection, short what) {
     struct exchange *exchange = connection->user;
-    if (connection->state == CONNECTION_CONNECTING) {
-        if (connection_established(connection))
-            send_request(exchange);
-        else
-            attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT});
+    if (connection->state == CONNECTION_CONNECTING || connection->state == CONNECTION_HANDSHAKE) {
+        go_on_connecting(exchange);
         return;
     }
     bool tunnel = exchange->state == EXCHANGE_TUNNEL;
@@ -244,6 +273,9 @@ static void give_up(struct exchange *exchange, const struct failure *failure) {
         break;
     case ERROR_REASON_CONNECT_TIMEOUT:
         reply_send(exchange, 504, "connect_timeout", "the model server did not accept a connection in time");
+        break;
+    case ERROR_REASON_TLS:
+        reply_send(exchange, 502, "tls_failed", "the model server cannot be reached under TLS");
         break;
     case ERROR_REASON_TIMEOUT:
         reply_send(exchange, 504, "first_byte_timeout", "the model server did not answer in time");

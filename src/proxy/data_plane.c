@@ -406,6 +406,16 @@ void data_plane_publish(struct data_plane *plane, struct plan *take_plan) {
     publish(plane, NULL, 0, take_plan);
 }
 
+void data_plane_move(struct data_plane *plane, struct endpoint *endpoint, struct address_list *addresses) {
+    for (unsigned i = 0; i < plane->worker_count; i++) {
+        struct move_message *message = mem_zero(1, sizeof *message);
+        message->message.kind = WORKER_MOVE;
+        message->endpoint = endpoint_ref(endpoint);
+        message->addresses = address_list_ref(addresses);
+        mailbox_post(&plane->workers[i]->mailbox, &message->message);
+    }
+}
+
 // ---- figures
 
 uint64_t data_plane_connections(const struct data_plane *plane) {

@@ -2,24 +2,10 @@
 #include "base/log.h"
 #include "crew.h"
 
-// Failed handshakes that a worker writes down in a second; a scanner must not fill the disk.
-#define LOGGED_A_SECOND 20
-
-static void log_failure(struct session *session, const char *why) {
-    struct worker *worker = session->worker;
-    struct log_ration *ration = &worker->handshake_log;
-    if (worker->now_ns - ration->since_ns > 1000000000) {
-        if (ration->used > LOGGED_A_SECOND)
-            log_warn("more TLS handshakes failed", "count=%u", ration->used - LOGGED_A_SECOND);
-        *ration = (struct log_ration){worker->now_ns, 0};
-    }
-    if (ration->used++ < LOGGED_A_SECOND)
-        log_info("TLS handshake failed", "client=%.*s reason=%s", (int)session->peer_len, session->peer, why);
-}
-
 static void fail(struct session *session, const char *why) {
     counter_add(&session->worker->refused[REFUSED_TLS_HANDSHAKE], 1);
-    log_failure(session, why);
+    log_rationed(&session->worker->handshake_log, session->worker->now_ns, "TLS handshake failed",
+                 "client=%.*s reason=%s", (int)session->peer_len, session->peer, why);
     handshake_over(session);
     session->state = SESSION_WAITING;
     session_linger(session); // the alert must not be overtaken by a reset

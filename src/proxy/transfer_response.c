@@ -188,7 +188,9 @@ static void upstream_ended(struct exchange *exchange, enum stream_result result)
         attempt_failed(exchange, &(struct failure){RETRY_RESET_BEFORE_RESPONSE, 502, ERROR_REASON_RESET});
         return;
     }
-    if (result != STREAM_ENDED || !body_end(&exchange->response)) {
+    // Under TLS, an end that does not say so may be another's doing (RFC 9112 9.8); a body that has its
+    // length or its last chunk is not here any more.
+    if (result != STREAM_ENDED || exchange->connection->stream.truncated || !body_end(&exchange->response)) {
         cut_short(exchange, ERROR_REASON_CUT_SHORT);
         return;
     }

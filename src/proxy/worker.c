@@ -159,6 +159,12 @@ static void deliver(struct worker *worker, struct message *message) {
         pool_unref(wake->pool);
         break;
     }
+    case WORKER_MOVE: {
+        struct move_message *move = (struct move_message *)message;
+        connector_move(&worker->connector, move->endpoint, move->addresses);
+        endpoint_unref(move->endpoint);
+        break;
+    }
     case WORKER_DRAIN:
         drain(worker);
         break;
@@ -255,6 +261,10 @@ static void throw_mail_away(struct worker *worker) {
         struct message *next = message->next;
         if (message->kind == WORKER_WAKE)
             pool_unref(((struct wake_message *)message)->pool);
+        if (message->kind == WORKER_MOVE) {
+            address_list_unref(((struct move_message *)message)->addresses);
+            endpoint_unref(((struct move_message *)message)->endpoint);
+        }
         if (message->kind == WORKER_PLAN) {
             struct plan_message *plan = (struct plan_message *)message;
             for (unsigned i = 0; i < plan->open_count; i++)

@@ -1,6 +1,7 @@
 // worker: one thread with its own event base, listeners, client sessions, upstream connections and metric
 // lanes. Everything in it belongs to its thread; the mailbox is the only door.
 #pragma once
+#include "base/log.h"
 #include "base/strbuf.h"
 #include "front.h"
 #include "io/deadline.h"
@@ -38,11 +39,6 @@ enum refusal {
 };
 const char *refusal_name(enum refusal refusal);
 
-struct log_ration { // how many lines of one kind were written since when
-    uint64_t since_ns;
-    unsigned used;
-};
-
 struct worker {
     unsigned index;
     struct data_plane *plane;
@@ -63,7 +59,7 @@ struct worker {
     struct strbuf scratch;                   // heads and replies being written
     uint64_t now_ns;                         // at the start of the current event
     struct log_lane *log;
-    struct log_ration handshake_log;
+    struct log_ration handshake_log, tls_log; // failed TLS handshakes with clients, with endpoints
     bool draining;
     // read by other threads
     _Alignas(64) uint64_t connections; // open client connections (a gauge with one writer)
@@ -72,7 +68,7 @@ struct worker {
 };
 
 // What control sends; every message is freed by the worker.
-enum worker_message_kind { WORKER_PLAN, WORKER_WAKE, WORKER_DRAIN, WORKER_STOP };
+enum worker_message_kind { WORKER_PLAN, WORKER_WAKE, WORKER_MOVE, WORKER_DRAIN, WORKER_STOP };
 struct listener_order {
     unsigned id;
     int fd; // of one to open
@@ -88,6 +84,11 @@ struct plan_message {
 struct wake_message {
     struct message message;
     struct pool *pool; // with a reference
+};
+struct move_message { // an endpoint has other addresses
+    struct message message;
+    struct endpoint *endpoint;      // with a reference
+    struct address_list *addresses; // with a reference that moves in
 };
 
 struct access_log;

@@ -1,19 +1,26 @@
 #include "upstream/connection.h"
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <unistd.h>
 
 // Idle connections are closed before common servers do it (nginx 75 s, uvicorn 5 s is shorter: their close is
 // noticed by the event, and a request that crosses it is sent again when that is safe).
 #define IDLE_MS 60000
+// More addresses than these are not waited for: each would get too small a part of the connect time-out.
+#define PATIENCE_MOST 4
 
 void connector_init(struct connector *connector) {
     list_init(&connector->every);
     list_init(&connector->dead);
 }
 
-static void close_when_idle(struct connection *connection) {
-    // Bytes or an end of stream while nobody asked: the connection is of no further use.
-    connection_close(connection);
+// Whether an edge was about nothing that matters: session tickets come under TLS when the endpoint likes.
+// Bytes or an end of stream while nobody asked make the connection useless.
+static bool still_silent(struct connection *connection) {
+    char byte;
+    size_t got;
+    return !connection->stream.readable ||
+           (connection->stream.tls && stream_read(&connection->stream, &byte, 1, &got) == STREAM_BLOCKED);
 }
 
 static void happened(int fd, short what, void *context) {
@@ -23,8 +30,8 @@ static void happened(int fd, short what, void *context) {
     connector->enter(connector);
     stream_noted(&connection->stream, what);
     if (connection->state == CONNECTION_IDLE) {
-        if (connection->stream.readable)
-            close_when_idle(connection);
+        if (!still_silent(connection))
+            connection_close(connection);
     } else if (connection->state != CONNECTION_CLOSED) {
         connector->happened(connection, what);
     }
@@ -49,50 +56,112 @@ struct connection *connection_lease(struct connector *connector, struct endpoint
     return connection;
 }
 
-struct connection *connection_dial(struct connector *connector, struct endpoint *endpoint, void *user) {
-    int fd = socket(endpoint->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+static bool connect_to(struct connection *connection, const struct address *address) {
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
     if (fd < 0)
-        return NULL;
-    if (endpoint->address.any.sa_family != AF_UNIX)
+        return false;
+    if (address->any.sa_family != AF_UNIX)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // Connecting first: the event's first report then is about the connection, not about an unconnected
+    // socket.
+    if (connect(fd, &address->any, address->len) != 0 && errno != EINPROGRESS) {
+        int code = errno;
+        close(fd);
+        errno = code;
+        return false;
+    }
+    must(stream_open(&connection->stream, connection->connector->base, fd, happened, connection));
+    return true;
+}
+
+// Connects to the next address; false when none is left, errno is that of the last one then.
+static bool advance(struct connection *connection) {
+    struct endpoint_lane *lane = &connection->endpoint->lanes[connection->connector->lane];
+    uint64_t now_ns = *connection->connector->now_ns;
+    int code = errno;
+    stream_close(&connection->stream);
+    connection->state = CONNECTION_CONNECTING;
+    for (;;) {
+        if (connection->address >= 0) // the one before
+            endpoint_lane_failed(lane, connection->addresses, connection->address, now_ns);
+        connection->address = endpoint_lane_address(lane, connection->addresses, connection->tried, now_ns);
+        if (connection->address < 0)
+            break;
+        connection->tried |= UINT64_C(1) << connection->address;
+        if (connect_to(connection, &connection->addresses->items[connection->address]))
+            return true;
+        code = errno;
+    }
+    errno = code;
+    return false;
+}
+
+struct connection *connection_dial(struct connector *connector, struct endpoint *endpoint, void *user) {
     struct connection *connection = mem_zero(1, sizeof *connection);
     connection->connector = connector;
     connection->endpoint = endpoint_ref(endpoint);
-    connection->state = CONNECTION_CONNECTING;
+    connection->addresses = address_list_ref(endpoint->lanes[connector->lane].addresses);
+    connection->address = -1;
+    connection->stream.fd = -1;
     connection->user = user;
     list_push(&connector->every, &connection->every);
-    // Connecting first: the event's first report then is about the connection, not about an unconnected
-    // socket.
-    if (connect(fd, &endpoint->address.any, endpoint->address.len) != 0 && errno != EINPROGRESS) {
+    if (!advance(connection)) {
         int code = errno;
-        stream_open(&connection->stream, connector->base, fd, happened, connection);
         connection_close(connection);
         errno = code;
         return NULL;
     }
-    must(stream_open(&connection->stream, connector->base, fd, happened, connection));
     return connection;
 }
 
-bool connection_established(struct connection *connection) {
+static enum connect_result shake(struct connection *connection) {
+    switch (stream_handshake(&connection->stream)) {
+    case STREAM_DONE:
+        connection->state = CONNECTION_BUSY;
+        return CONNECT_DONE;
+    case STREAM_BLOCKED:
+        return CONNECT_GOES_ON;
+    default:
+        return CONNECT_TLS_FAILED;
+    }
+}
+
+enum connect_result connection_established(struct connection *connection) {
     int code = 0;
     socklen_t len = sizeof code;
+    if (connection->state == CONNECTION_HANDSHAKE)
+        return shake(connection);
     if (getsockopt(connection->stream.fd, SOL_SOCKET, SO_ERROR, &code, &len) != 0)
-        return false;
+        code = errno;
     if (code != 0) {
         errno = code;
-        return false;
+        return advance(connection) ? CONNECT_GOES_ON : CONNECT_FAILED;
     }
-    connection->state = CONNECTION_BUSY;
-    return true;
+    if (!connection->endpoint->tls) {
+        connection->state = CONNECTION_BUSY;
+        return CONNECT_DONE;
+    }
+    stream_secure_client(&connection->stream, connection->endpoint->tls, connection->endpoint->server_name,
+                         &connection->endpoint->lanes[connection->connector->lane].session);
+    connection->state = CONNECTION_HANDSHAKE;
+    return shake(connection);
+}
+
+unsigned connection_patience(const struct connection *connection) {
+    return connection->addresses->count < PATIENCE_MOST ? connection->addresses->count : PATIENCE_MOST;
+}
+
+bool connection_hangs(struct connection *connection) {
+    errno = ETIMEDOUT;
+    return ++connection->hung < connection_patience(connection) && advance(connection);
 }
 
 void connection_return(struct connection *connection, unsigned keep) {
     struct endpoint *endpoint = connection->endpoint;
     struct endpoint_lane *lane = &endpoint->lanes[connection->connector->lane];
     must(connection->state == CONNECTION_BUSY && outbox_empty(&connection->outbox) && !connection->in);
-    if (lane->idle_count >= keep || connection->stream.readable || connection->stream.hangup ||
-        atomic_load_explicit(&endpoint->retired, memory_order_relaxed)) {
+    if (lane->idle_count >= keep || connection->stream.hangup || !still_silent(connection) ||
+        connection->outdated || atomic_load_explicit(&endpoint->retired, memory_order_relaxed)) {
         connection_close(connection);
         return;
     }
@@ -122,6 +191,26 @@ void connection_close(struct connection *connection) {
     list_push(&connection->connector->dead, &connection->idle);
 }
 
+void connector_move(struct connector *connector, struct endpoint *endpoint,
+                    struct address_list *take_addresses) {
+    struct endpoint_lane *lane = &endpoint->lanes[connector->lane];
+    address_list_unref(lane->addresses);
+    lane->addresses = take_addresses;
+    lane->failed = 0;
+    struct link *next;
+    for (struct link *at = connector->every.next; at != &connector->every; at = next) {
+        next = at->next;
+        struct connection *connection = list_entry(at, struct connection, every);
+        if (connection->endpoint != endpoint || connection->addresses == take_addresses)
+            continue;
+        connection->outdated =
+            connection->address < 0 ||
+            !address_list_has(take_addresses, &connection->addresses->items[connection->address]);
+        if (connection->outdated && connection->state == CONNECTION_IDLE)
+            connection_close(connection);
+    }
+}
+
 void connector_drop_idle(struct connector *connector, bool all) {
     struct link *next;
     for (struct link *at = connector->every.next; at != &connector->every; at = next) {
@@ -137,6 +226,7 @@ void connector_bury(struct connector *connector) {
     struct link *at;
     while ((at = list_pop(&connector->dead))) {
         struct connection *connection = list_entry(at, struct connection, idle);
+        address_list_unref(connection->addresses);
         endpoint_unref(connection->endpoint);
         mem_free(connection);
     }

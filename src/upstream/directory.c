@@ -1,4 +1,5 @@
 #include "upstream/directory.h"
+#include "upstream/secure.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,59 +79,110 @@ static void *sorted(const void *items, size_t count, int (*compare)(const void *
     return copy;
 }
 
-static bool same_address(const struct address *a, const struct address *b) {
-    return a->len == b->len && memcmp(&a->any, &b->any, a->len) == 0;
-}
+// What the endpoints of one pool are made with.
+struct making {
+    const struct pool_config *config;
+    const struct address_source *source;
+    struct tls_context *tls; // with a reference; NULL: no endpoint needs it
+    unsigned lane_count;
+};
 
-static struct endpoint *endpoint_make(const char *pool, const struct endpoint_config *config,
-                                      const struct address *address, unsigned lane_count) {
+static struct endpoint *endpoint_make(const struct making *making, const struct endpoint_config *config,
+                                      struct address_list *addresses) {
     char authority[300];
     const char *form = strchr(config->host, ':') ? "[%s]:%u" : "%s:%u";
-    if (config->port == 80)
+    if (config->port == (config->tls ? 443 : 80))
         form = strchr(config->host, ':') ? "[%s]" : "%s";
     snprintf(authority, sizeof authority, form, config->host, config->port);
-    return endpoint_new(pool, config->url, address, authority, (unsigned)config->weight, lane_count);
+    struct endpoint *endpoint = endpoint_new(making->config->name, config->url, addresses,
+                                             config->unix_path ? "localhost" : authority,
+                                             (unsigned)config->weight, making->lane_count);
+    if (config->tls)
+        endpoint_secure(endpoint, tls_context_ref(making->tls), secure_name(making->config, config));
+    struct address numeric;
+    if (!config->unix_path && !address_numeric(&numeric, config->host, 0))
+        endpoint->host = mem_copy_string(config->host);
+    return endpoint;
 }
 
-// What a person or a check has found out stays true when only the weight or the address of a name changed.
+// What a person or a check has found out stays true when only the weight changed.
 static void endpoint_inherit(struct endpoint *endpoint, const struct endpoint *old) {
     atomic_store(&endpoint->states, atomic_load(&old->states));
     endpoint->checks_failed = old->checks_failed;
     endpoint->checks_passed = old->checks_passed;
     endpoint->ejections = old->ejections;
+    endpoint->resolve_failures = old->resolve_failures;
     endpoint->ejected_until_ns = old->ejected_until_ns;
     endpoint->last_check_ms = old->last_check_ms;
     memcpy(endpoint->last_check, old->last_check, sizeof endpoint->last_check);
 }
 
+static struct address_list *addresses_of(const struct endpoint_config *config,
+                                         const struct address_source *source, struct error *error) {
+    struct address address;
+    if (config->unix_path ? address_parse(&address, config->url, error)
+                          : address_numeric(&address, config->host, config->port))
+        return address_list_new(&address, 1);
+    if (!config->unix_path && source)
+        return source->find(config, source->context, error);
+    if (!config->unix_path)
+        error_set(error, "cannot resolve \"%s\": names are not asked for here", config->host);
+    return NULL;
+}
+
+// Whether a running endpoint is what the configuration wants. Another certificate or authority makes another
+// endpoint: connections that were verified otherwise are not used any more.
+static bool unchanged(const struct endpoint *endpoint, const struct endpoint_config *wanted,
+                      const struct making *making) {
+    return endpoint->weight == (unsigned)wanted->weight &&
+           (!wanted->tls || (tls_context_same(endpoint->tls, making->tls) &&
+                             strcmp(endpoint->server_name, secure_name(making->config, wanted)) == 0));
+}
+
+// With a reference; NULL and *error when it has no address. `found`: the running one of this URL, or NULL.
+static struct endpoint *prepare_endpoint(const struct making *making, const struct endpoint_config *wanted,
+                                         struct endpoint *found, struct error *error) {
+    if (found && unchanged(found, wanted, making))
+        return endpoint_ref(found);
+    struct address_list *addresses = addresses_of(wanted, making->source, error);
+    if (!addresses)
+        return NULL;
+    struct endpoint *endpoint = endpoint_make(making, wanted, addresses);
+    address_list_unref(addresses);
+    if (found)
+        endpoint_inherit(endpoint, found);
+    return endpoint;
+}
+
+static bool make_context(struct making *making, struct error *error) {
+    for (size_t i = 0; i < making->config->endpoint_count && !making->tls; i++)
+        if (making->config->endpoints[i].tls && !(making->tls = secure_context(making->config, error)))
+            return false;
+    return true;
+}
+
 static bool prepare_pool(struct prepared_pool *prepared, const struct pool_config *config,
-                         unsigned lane_count, struct error *error) {
+                         const struct address_source *source, unsigned lane_count, struct error *error) {
+    struct making making = {config, source, NULL, lane_count};
     struct endpoint **known = sorted(prepared->pool->endpoints, prepared->pool->endpoint_count, by_url);
     prepared->endpoints = mem_zero(config->endpoint_count, sizeof *prepared->endpoints);
-    bool ok = true;
+    bool ok = make_context(&making, error);
     for (size_t i = 0; ok && i < config->endpoint_count; i++) {
         const struct endpoint_config *wanted = &config->endpoints[i];
         struct endpoint **found =
             bsearch(wanted->url, known, prepared->pool->endpoint_count, sizeof *known, url_against);
-        struct address address;
-        if (!address_resolve(&address, wanted->host, wanted->port, error)) {
-            ok = false;
-        } else if (found && (*found)->weight == (unsigned)wanted->weight &&
-                   same_address(&(*found)->address, &address)) {
-            prepared->endpoints[prepared->endpoint_count++] = endpoint_ref(*found);
-        } else {
-            struct endpoint *endpoint = endpoint_make(config->name, wanted, &address, lane_count);
-            if (found)
-                endpoint_inherit(endpoint, *found);
+        struct endpoint *endpoint = prepare_endpoint(&making, wanted, found ? *found : NULL, error);
+        ok = endpoint != NULL;
+        if (ok)
             prepared->endpoints[prepared->endpoint_count++] = endpoint;
-        }
     }
+    tls_context_unref(making.tls);
     mem_free(known);
     return ok;
 }
 
 struct directory_change *directory_prepare(struct directory *directory, const struct config *config,
-                                           struct error *error) {
+                                           const struct address_source *source, struct error *error) {
     struct directory_change *change = mem_zero(1, sizeof *change);
     change->pools = mem_zero(config->pool_count, sizeof *change->pools);
     struct pool **known = sorted(directory->pools, directory->count, by_name);
@@ -140,7 +192,7 @@ struct directory_change *directory_prepare(struct directory *directory, const st
         struct pool **found = bsearch(name, known, directory->count, sizeof *known, name_against);
         change->pools[i].pool = found ? pool_ref(*found) : pool_new(name, directory->lane_count);
         change->count++;
-        ok = prepare_pool(&change->pools[i], &config->pools[i], directory->lane_count, error);
+        ok = prepare_pool(&change->pools[i], &config->pools[i], source, directory->lane_count, error);
     }
     mem_free(known);
     if (ok)

@@ -98,6 +98,7 @@ check_libraries() {
     library 'xxhash\.h' '^src/traffic/' 1
     library 'openssl/.*\.h' '^src/io/tls' 3
     library 'curl/.*\.h' '^src/control/' 1
+    library 'ares.*\.h' '^src/control/' 1
     library 'event2/http.*\.h' '^src/(control/admin_server\.c|app/demo/)' 40
     library 'event2/.*\.h' '^(src|include)/(io|upstream|proxy|control|app)/' 80
     library 'jansson\.h' '^(src|include)/(config|traffic|control|app)/' 40

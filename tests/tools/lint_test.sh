@@ -83,7 +83,7 @@ fresh
 echo '// something' >include/base/noun.h
 expect headers 'include/base/noun.h:1:'
 
-for planted in 'src/config/other.c yaml.h' 'src/proxy/x.c llhttp.h' 'src/traffic/other.c xxhash.h' 'src/app/x.c curl/curl.h' \
+for planted in 'src/config/other.c yaml.h' 'src/proxy/x.c llhttp.h' 'src/traffic/other.c xxhash.h' 'src/app/x.c curl/curl.h' 'src/upstream/x.c ares.h' \
     'src/proxy/x.c event2/http.h' 'src/http/x.c event2/event.h' 'src/proxy/x.c jansson.h' 'src/proxy/x.c openssl/ssl.h'; do
     fresh
     echo "#include <${planted#* }>" >"${planted% *}"

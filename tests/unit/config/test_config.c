@@ -101,8 +101,6 @@ static void what_is_not_available(void **state) {
     assert_string_equal(strbuf_text(&said),
                         "f:4:5: a listener's `proxy_protocol`: not available yet\n"
                         "f:5:5: a listener on a unix socket: not available yet\n"
-                        "f:7:32: an https endpoint: not available yet\n"
-                        "f:7:49: a pool's `tls`: not available yet\n"
                         "f:10:13: `mirror`: not available yet\n"
                         "f:11:14: `rollout`: not available yet\n"
                         "f:13:7: a variant's `price`: not available yet\n"

@@ -51,10 +51,21 @@ static void write_file(const struct scene *scene, const char *more) {
     fclose(file);
 }
 
+static void on_applied(void *context) {
+    *(bool *)context = true;
+}
+
 static bool apply(struct scene *scene) {
+    bool over = false;
     outcome_begin(&scene->outcome, scene->path);
     struct config *config = reload_load(scene->path, &scene->outcome);
-    return config && reload_apply(&scene->control, config, &scene->outcome);
+    if (!config)
+        return false;
+    reload_apply(scene->control.reloader, config, &scene->outcome, on_applied, &over);
+    assert_false(over);
+    while (!over)
+        event_base_loop(scene->control.base, EVLOOP_ONCE);
+    return scene->outcome.success;
 }
 
 static void run_until_adopted(struct scene *scene, uint64_t plan) {
@@ -85,6 +96,7 @@ static int open_scene(void **state) {
     control->registry = registry_new(1);
     control->directory = directory_new(1);
     control->publisher = publisher_new(control->base, control->plane);
+    control->hosts = hosts_new(control->base, control->plane);
     control->health = health_new(control->base, control->publisher, "1.2.3");
     control->ejector = ejector_new(control->base, control->publisher, control->directory);
     control->rates = rates_new();
@@ -104,6 +116,7 @@ static int close_scene(void **state) {
     adoption_free(&control->adoption);
     ejector_free(control->ejector);
     health_free(control->health);
+    hosts_free(control->hosts);
     rates_free(control->rates);
     publisher_free(control->publisher);
     data_plane_stop(control->plane);

@@ -29,7 +29,7 @@ static int set_up(void **state) {
     assert_non_null(fixture.config);
     fixture.registry = registry_new(1);
     fixture.directory = directory_new(1);
-    struct directory_change *change = directory_prepare(fixture.directory, fixture.config, &error);
+    struct directory_change *change = directory_prepare(fixture.directory, fixture.config, NULL, &error);
     assert_non_null(change);
     fixture.plan = plan_new(fixture.config, fixture.registry, change);
     directory_commit(fixture.directory, change);

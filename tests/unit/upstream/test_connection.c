@@ -18,7 +18,7 @@ static struct fixture fixture;
 static void happened(struct connection *connection, short what) {
     (void)what;
     fixture.events++;
-    if (connection->state == CONNECTION_CONNECTING && !connection_established(connection))
+    if (connection->state == CONNECTION_CONNECTING && connection_established(connection) == CONNECT_FAILED)
         connection_close(connection);
 }
 static void around(struct connector *connector) {
@@ -35,7 +35,9 @@ static int set_up(void **state) {
     assert_true(address_parse(&any, "127.0.0.1:0", &error));
     fixture.listener = listen_open(&any, false, &error);
     assert_int_equal(getsockname(fixture.listener, &real.any, &real.len), 0);
-    fixture.endpoint = endpoint_new("blue", "http://x", &real, "x", 1, 1);
+    struct address_list *addresses = address_list_new(&real, 1);
+    fixture.endpoint = endpoint_new("blue", "http://x", addresses, "x", 1, 1);
+    address_list_unref(addresses);
     fixture.connector = (struct connector){.base = fixture.base,
                                            .deadlines = &fixture.deadlines,
                                            .now_ns = &fixture.now_ns,
