@@ -1,8 +1,9 @@
 // chunk: the chunked transfer coding (RFC 9112 7.1), read strictly and incrementally. Pure; one message each.
 // Sizes: 1 to 16 hex digits, nothing before or after but an extension (dropped, at most 256 bytes a line and
-// 16 KiB a message); every line ends in CRLF. Trailers are checked as fields and dropped.
+// 16 KiB a message); every line ends in CRLF. Trailers (at most 16 KiB) are checked as fields, and dropped
+// unless somebody collects them.
 #pragma once
-#include "base/slice.h"
+#include "base/strbuf.h"
 #include "http/reject.h"
 
 struct chunk_decoder {
@@ -10,6 +11,7 @@ struct chunk_decoder {
     uint32_t extension_bytes; // in this message
     uint32_t line_bytes;      // of the current line
     uint32_t trailer_bytes;
+    struct strbuf *trailers; // NULL, or gets the trailer section's lines as they come; set after chunk_start
     uint8_t state;
     uint8_t digits;
 };

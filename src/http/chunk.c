@@ -124,7 +124,10 @@ static enum state take_byte(struct chunk_decoder *decoder, char c) {
     default:
         if (++decoder->trailer_bytes > TRAILER_SECTION_BYTES)
             return BROKEN;
-        return take_trailer(state, c);
+        state = take_trailer(state, c);
+        if (decoder->trailers && state != LAST_LF && state < DONE)
+            strbuf_char(decoder->trailers, c);
+        return state;
     }
 }
 

@@ -9,7 +9,7 @@ static bool is_hop_by_hop(enum field_id id) {
     case FIELD_PROXY_AUTHENTICATE:
     case FIELD_PROXY_AUTHORIZATION:
     case FIELD_TE:
-    case FIELD_TRAILER: // trailers are dropped, so none may be announced
+    case FIELD_TRAILER: // announced anew where trailers go on
     case FIELD_TRANSFER_ENCODING:
     case FIELD_UPGRADE:
     case FIELD_HTTP2_SETTINGS:

@@ -15,6 +15,7 @@ static void body_expired(struct deadline *deadline) {
 static void collected(struct exchange *exchange) {
     struct worker *worker = exchange->worker;
     deadline_clear(&exchange->deadline);
+    exchange_note_last_chunk(exchange);
     struct head_limits unlimited = {SIZE_MAX, SIZE_MAX};
     enum reject reject;
     must(head_read_request(exchange->head_bytes, &unlimited, &worker->request_head, &reject) ==
@@ -30,12 +31,8 @@ void collect_body(struct exchange *exchange) {
     struct session *session = exchange->session;
     size_t most = (size_t)exchange_config(exchange)->limits.buffered_body_bytes;
     if (exchange->framing.expect_continue && !exchange->continue_sent && !session->in) {
-        exchange->continue_sent = true;
-        struct segment go_on = segment_stays(SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
-        if (outbox_send(&session->outbox, &session->stream, &go_on, 1) == STREAM_FAILED) {
-            exchange_client_gone(exchange);
+        if (!exchange_let_body_through(exchange))
             return;
-        }
     }
     while (!exchange->request.complete && exchange->kept.len <= most) {
         enum stream_result result = session->in ? STREAM_DONE : session_read(session);

@@ -1,6 +1,7 @@
 #include "exchange.h"
 #include "access_log.h"
 #include "http/parser.h"
+#include "http/trailer.h"
 #include "record.h"
 #include "tunnel.h"
 #include <stdio.h>
@@ -229,6 +230,23 @@ static enum reject read_framing(struct exchange *exchange, const struct head *he
     return reject;
 }
 
+// The client's trailers go upstream as far as it has announced them; the upstream's go to a client that says
+// it takes them (RFC 9110 6.5.1, 10.1.4).
+static void note_trailers(struct exchange *exchange, const struct head *head) {
+    exchange->wants_trailers = !exchange->old_client && head_has_token(head, FIELD_TE, SLICE("trailers"));
+    if (exchange->framing.kind != BODY_CHUNKED || !head_find(head, FIELD_TRAILER))
+        return;
+    struct strbuf *names = &exchange->worker->scratch;
+    strbuf_clear(names);
+    for (size_t i = 0; i < head->field_count; i++)
+        if (head->fields[i].id == FIELD_TRAILER)
+            trailer_names(head->fields[i].value, names);
+    if (!names->len)
+        return;
+    exchange->announced = arena_copy(&exchange->arena, strbuf_as_slice(names));
+    exchange->request.chunks.trailers = &exchange->trailers;
+}
+
 void exchange_start(struct session *session, const char *head_at) {
     struct exchange *exchange = exchange_new(session);
     const struct head *head = &session->worker->request_head;
@@ -246,6 +264,7 @@ void exchange_start(struct session *session, const char *head_at) {
     }
     exchange->asked_to_close = !exchange->framing.keep_alive;
     body_start(&exchange->request, &exchange->framing);
+    note_trailers(exchange, head);
     if (exchange->framing.kind == BODY_LENGTH &&
         exchange->framing.length > (uint64_t)exchange_config(exchange)->limits.body_bytes) {
         counter_add(&session->worker->refused[REFUSED_BODY_TOO_LARGE], 1);
@@ -292,6 +311,21 @@ void exchange_client_writable(struct exchange *exchange) {
     }
 }
 
+bool exchange_let_body_through(struct exchange *exchange) {
+    struct session *session = exchange->session;
+    struct segment go_on = segment_stays(SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+    exchange->continue_sent = true;
+    if (outbox_send(&session->outbox, &session->stream, &go_on, 1) != STREAM_FAILED)
+        return true;
+    exchange_client_gone(exchange);
+    return false;
+}
+
+void exchange_note_last_chunk(struct exchange *exchange) {
+    if (exchange->request.complete && exchange->announced.at && !exchange->last_chunk.len)
+        trailer_write(strbuf_as_slice(&exchange->trailers), exchange->announced, &exchange->last_chunk);
+}
+
 static void client_expired(struct deadline *deadline) {
     struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
     struct worker *worker = exchange->worker;
@@ -328,6 +362,9 @@ static void reset(struct exchange *exchange) {
     if (kept.cap > 65536) // one large upload must not stay in memory
         strbuf_free(&kept);
     strbuf_clear(&kept);
+    strbuf_free(&exchange->trailers);
+    strbuf_free(&exchange->last_chunk);
+    strbuf_free(&exchange->response_trailers);
     *exchange = (struct exchange){.arena = arena, .head_out = head_out, .kept = kept, .state = EXCHANGE_FREE};
 }
 

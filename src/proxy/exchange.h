@@ -67,6 +67,9 @@ struct exchange {
     struct strbuf head_out; // the head as it goes upstream
     size_t head_out_len;    // of it without a chunk-size line that a replay adds
     struct strbuf kept;     // body data, kept
+    struct slice announced; // names of the trailers that go upstream; at == NULL: none do
+    struct strbuf trailers,
+        last_chunk; // the client's trailer section; the last chunk made of it, when there is one
 
     // the attempt
     struct endpoint *endpoint;     // entered (counted in); NULL otherwise
@@ -81,10 +84,12 @@ struct exchange {
     // the response
     struct framing response_framing;
     struct body response;
-    bool chunk_response; // the body goes to the client in chunks
-    unsigned status;     // sent to the client; 0: none yet
-    unsigned ended;      // a tunnel's sides that have sent their last byte: ENDED_* bits
-    unsigned interim;    // 1xx passed on
+    bool chunk_response;             // the body goes to the client in chunks
+    bool wants_trailers;             // the client takes trailers
+    struct strbuf response_trailers; // the trailer section
+    unsigned status;                 // sent to the client; 0: none yet
+    unsigned ended;                  // a tunnel's sides that have sent their last byte: ENDED_* bits
+    unsigned interim;                // 1xx passed on
 
     struct deadline deadline;      // of the state: queue, connect, first byte, silence
     struct deadline body_deadline; // the client's silence inside its body
@@ -119,6 +124,12 @@ void exchange_connection_event(struct connection *connection, short what);
 void exchange_wait_for_client(
     struct exchange *exchange);                // to take what is in its outbox, for as long as client_idle
 void exchange_room(struct exchange *exchange); // it is the oldest waiter, its pool may have room
+
+// The proxy itself tells the client to go on with its body. False: the client was gone, and so is the
+// exchange.
+bool exchange_let_body_through(struct exchange *exchange);
+// The request's body has ended, perhaps: its trailers that go upstream become the last chunk.
+void exchange_note_last_chunk(struct exchange *exchange);
 
 // attempt.c
 void attempt_await(struct exchange *exchange); // (re)starts the wait for the first byte

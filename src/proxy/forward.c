@@ -2,6 +2,7 @@
 #include "exchange.h"
 #include "http/cookie.h"
 #include "http/hop.h"
+#include "http/trailer.h"
 #include "http/writer.h"
 #include "traffic/edit.h"
 
@@ -37,8 +38,10 @@ static void mark_request(struct exchange *exchange, struct head *head) {
         case FIELD_MAX_FORWARDS: // counted down for OPTIONS, of no meaning elsewhere (RFC 9110 7.6.2)
             field->drop = field->drop || slice_equal(head->method, SLICE("OPTIONS"));
             break;
-        case FIELD_EXPECT: // answered here when the body was collected first
-            field->drop = field->drop || exchange->continue_sent || exchange->request.complete;
+        case FIELD_EXPECT: // answered here, or means nothing: without a body, or from HTTP/1.0 (RFC
+                           // 9110 10.1.1)
+            field->drop = field->drop || exchange->continue_sent || exchange->request.complete ||
+                          !exchange->framing.expect_continue;
             break;
         default:
             break;
@@ -93,10 +96,13 @@ static void write_request_framing(struct exchange *exchange, struct strbuf *out)
     exchange->chunk_request = false;
     if (exchange->framing.kind == BODY_LENGTH) {
         write_length(out, exchange->framing.length);
-    } else if (exchange->framing.kind == BODY_CHUNKED && exchange->request.complete) {
+    } else if (exchange->framing.kind == BODY_CHUNKED && exchange->request.complete &&
+               !exchange->last_chunk.len) {
         write_length(out, exchange->request.bytes);
     } else if (exchange->framing.kind == BODY_CHUNKED) {
         strbuf_literal(out, "Transfer-Encoding: chunked\r\n");
+        if (exchange->announced.at)
+            write_field(out, SLICE("Trailer"), exchange->announced);
         exchange->chunk_request = true;
     }
 }
@@ -104,6 +110,13 @@ static void write_request_framing(struct exchange *exchange, struct strbuf *out)
 // How the client speaks with this proxy.
 static struct slice forwarded_scheme(const struct exchange *exchange) {
     return exchange->session->stream.tls ? SLICE("https") : SLICE("http");
+}
+
+// OPTIONS about the whole server is "*" in origin-form (RFC 9112 3.2.4).
+static struct slice forwarded_target(const struct head *head, const struct uri *uri) {
+    bool no_path =
+        uri->authority.len && uri->authority.at + uri->authority.len == head->target.at + head->target.len;
+    return no_path && slice_equal(head->method, SLICE("OPTIONS")) ? SLICE("*") : uri->path;
 }
 
 static bool sets_host(const struct request_edit_config *edit) {
@@ -123,7 +136,7 @@ void forward_request_head(struct exchange *exchange, const struct head *const_he
     struct slice host = uri.authority.len ? uri.authority : host_field ? host_field->value : SLICE("");
     strbuf_clear(out);
     mark_request(exchange, head);
-    write_request_line(out, head->method, uri.path);
+    write_request_line(out, head->method, forwarded_target(head, &uri));
     if (!sets_host(variant->config->request))
         write_field(out, SLICE("Host"), host);
     write_trace(exchange, head, out);
@@ -144,6 +157,8 @@ void forward_request_head(struct exchange *exchange, const struct head *const_he
     write_request_framing(exchange, out);
     if (exchange->framing.upgrade)
         strbuf_literal(out, "Connection: upgrade\r\nUpgrade: websocket\r\n");
+    else if (exchange->wants_trailers)
+        strbuf_literal(out, "Connection: te\r\nTE: trailers\r\n");
     strbuf_literal(out, "\r\n");
     exchange->head_out_len = out->len;
 }
@@ -156,6 +171,19 @@ static void mark_response(struct head *head) {
             id == FIELD_X_SLUICE)
             head->fields[i].drop = true;
     }
+}
+
+static void write_response_trailer(struct exchange *exchange, const struct head *head, struct strbuf *out) {
+    struct strbuf names = {0};
+    if (!exchange->wants_trailers || exchange->response_framing.kind != BODY_CHUNKED)
+        return;
+    exchange->response.chunks.trailers = &exchange->response_trailers;
+    for (size_t i = 0; i < head->field_count; i++)
+        if (head->fields[i].id == FIELD_TRAILER)
+            trailer_names(head->fields[i].value, &names);
+    if (names.len)
+        write_field(out, SLICE("Trailer"), strbuf_as_slice(&names));
+    strbuf_free(&names);
 }
 
 static void write_response_framing(struct exchange *exchange, const struct head *head, struct strbuf *out) {
@@ -176,6 +204,7 @@ static void write_response_framing(struct exchange *exchange, const struct head 
         } else {
             strbuf_literal(out, "Transfer-Encoding: chunked\r\n");
             exchange->chunk_response = true;
+            write_response_trailer(exchange, head, out);
         }
         break;
     }

@@ -3,6 +3,10 @@
 #include "exchange.h"
 #include "frame.h"
 
+// An upstream that has said nothing to Expect: 100-continue for so long does not know it; the client is told
+// to go on (RFC 9110 10.1.1 lets a proxy do so).
+#define EXPECT_MS 1000
+
 // ---- the request, client -> upstream
 
 static void body_expired(struct deadline *deadline) {
@@ -24,10 +28,13 @@ static unsigned opening(struct exchange *exchange, struct segment *segments) {
     struct strbuf *head = &exchange->head_out;
     unsigned count = 0;
     exchange->head_sent = true;
+    bool ends = exchange->chunk_request && exchange->request.complete;
     if (exchange->kept.len == 0) {
-        if (exchange->chunk_request && exchange->request.complete)
+        if (ends && !exchange->last_chunk.len)
             strbuf_literal(head, CHUNK_LAST);
         segments[count++] = segment_stays(strbuf_as_slice(head));
+        if (ends && exchange->last_chunk.len)
+            segments[count++] = segment_stays(strbuf_as_slice(&exchange->last_chunk));
         return count;
     }
     if (exchange->chunk_request) {
@@ -38,7 +45,9 @@ static unsigned opening(struct exchange *exchange, struct segment *segments) {
     segments[count++] = segment_stays(strbuf_as_slice(head));
     segments[count++] = segment_stays(strbuf_as_slice(&exchange->kept));
     if (exchange->chunk_request)
-        segments[count++] = segment_stays(exchange->request.complete ? frame_last : frame_end);
+        segments[count++] = segment_stays(ends && !exchange->last_chunk.len ? frame_last : frame_end);
+    if (ends && exchange->last_chunk.len)
+        segments[count++] = segment_stays(strbuf_as_slice(&exchange->last_chunk));
     return count;
 }
 
@@ -81,8 +90,9 @@ static void refuse_body(struct exchange *exchange, enum reject reject) {
     reply_send(exchange, 413, "body_too_large", "the request body is larger than allowed");
 }
 
-// Takes the body's next bytes from session->in into *segment. False: the exchange ended (refused).
-static bool next_part(struct exchange *exchange, struct segment *segment) {
+// Takes the body's next bytes from session->in into segments behind *count. False: the exchange ended
+// (refused).
+static bool next_part(struct exchange *exchange, struct segment *segments, unsigned *count) {
     struct session *session = exchange->session;
     struct buffer *buffer = session->in;
     size_t data, used;
@@ -97,9 +107,12 @@ static bool next_part(struct exchange *exchange, struct segment *segment) {
     session->in = split_off(session, buffer, used);
     buffer->end = buffer->start + (uint32_t)data;
     keep(exchange, buffer_at(buffer), data);
+    exchange_note_last_chunk(exchange);
     if (exchange->chunk_request)
-        frame_chunk(buffer, data, exchange->request.complete);
-    *segment = segment_buffer(buffer);
+        frame_chunk(buffer, data, exchange->request.complete && !exchange->last_chunk.len);
+    segments[(*count)++] = segment_buffer(buffer);
+    if (exchange->chunk_request && exchange->last_chunk.len)
+        segments[(*count)++] = segment_stays(strbuf_as_slice(&exchange->last_chunk));
     return true;
 }
 
@@ -116,11 +129,29 @@ static bool request_sent(struct exchange *exchange, enum stream_result result) {
     return result == STREAM_DONE;
 }
 
+static void wait_for_body(struct exchange *exchange);
+
+static void expect_expired(struct deadline *deadline) {
+    struct exchange *exchange = list_entry(deadline, struct exchange, body_deadline);
+    struct worker *worker = exchange->worker;
+    worker_enter(worker);
+    if (exchange->continue_sent || exchange_let_body_through(exchange))
+        wait_for_body(exchange);
+    worker_leave(worker);
+}
+
 // It is the client's turn: meanwhile the upstream owes nothing, and its variant is not charged with the
 // silence.
 static void wait_for_body(struct exchange *exchange) {
     if (exchange->state == EXCHANGE_AWAIT)
         deadline_clear(&exchange->deadline);
+    // It may wait for a word of the upstream's.
+    if (exchange->framing.expect_continue && !exchange->continue_sent && !exchange->request.bytes &&
+        exchange->state == EXCHANGE_AWAIT) {
+        deadline_set(&exchange->worker->deadlines, &exchange->body_deadline, EXPECT_MS,
+                     exchange->worker->now_ns, expect_expired);
+        return;
+    }
     deadline_set(&exchange->worker->deadlines, &exchange->body_deadline,
                  exchange_config(exchange)->timeouts.client_idle, exchange->worker->now_ns, body_expired);
 }
@@ -132,10 +163,8 @@ static bool send_opening(struct exchange *exchange) {
     struct segment segments[OUTBOX_SEGMENTS];
     unsigned count = opening(exchange, segments);
     if (!exchange->request.complete && session->in && !exchange->kept.len) {
-        struct segment part;
-        if (!next_part(exchange, &part))
+        if (!next_part(exchange, segments, &count))
             return false;
-        segments[count++] = part;
     }
     return request_sent(exchange, outbox_send(&connection->outbox, &connection->stream, segments, count));
 }
@@ -156,9 +185,10 @@ void transfer_request(struct exchange *exchange) {
             return;
         }
         deadline_clear(&exchange->body_deadline);
-        struct segment part;
-        if (!next_part(exchange, &part) ||
-            !request_sent(exchange, outbox_send(&connection->outbox, &connection->stream, &part, 1)))
+        struct segment parts[2];
+        unsigned count = 0;
+        if (!next_part(exchange, parts, &count) ||
+            !request_sent(exchange, outbox_send(&connection->outbox, &connection->stream, parts, count)))
             return;
     }
     deadline_clear(&exchange->body_deadline);

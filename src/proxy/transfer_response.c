@@ -5,6 +5,7 @@
 #include "frame.h"
 #include "http/hop.h"
 #include "http/parser.h"
+#include "http/trailer.h"
 #include "http/writer.h"
 #include "tunnel.h"
 
@@ -62,6 +63,8 @@ static enum stream_result pass_interim(struct exchange *exchange, const struct h
     }
     if (exchange->old_client || (head->status == 100 && exchange->continue_sent))
         return STREAM_DONE;
+    if (head->status == 100)
+        exchange->continue_sent = true;
     struct strbuf *out = &exchange->worker->scratch;
     strbuf_clear(out);
     write_status_line(out, head->status, head->reason);
@@ -145,7 +148,8 @@ static enum progress pass_body(struct exchange *exchange, struct slice head) {
     struct session *session = exchange->session;
     struct connection *connection = exchange->connection;
     struct buffer *buffer = connection->in;
-    struct segment segments[2];
+    struct segment segments[3];
+    struct strbuf last = {0}; // the last chunk, when there are trailers
     unsigned count = 0;
     bool extra = false;
     if (head.len)
@@ -165,13 +169,19 @@ static enum progress pass_body(struct exchange *exchange, struct slice head) {
         extra = used < buffer_len(buffer);
         buffer->end = buffer->start + (uint32_t)data;
         exchange->response_bytes += data;
+        bool trailers = exchange->response_trailers.len && exchange->response.complete &&
+                        trailer_write(strbuf_as_slice(&exchange->response_trailers), SLICE_NONE, &last);
         if (exchange->chunk_response)
-            frame_chunk(buffer, data, exchange->response.complete);
+            frame_chunk(buffer, data, exchange->response.complete && !trailers);
         segments[count++] = segment_buffer(buffer);
+        if (trailers)
+            segments[count++] = segment_copied(strbuf_as_slice(&last));
     }
     if (extra) // the upstream sent more than it announced: its connection ends here
         exchange->response_framing.keep_alive = false;
-    if (outbox_send(&session->outbox, &session->stream, segments, count) == STREAM_FAILED) {
+    enum stream_result sent = outbox_send(&session->outbox, &session->stream, segments, count);
+    strbuf_free(&last);
+    if (sent == STREAM_FAILED) {
         exchange_client_gone(exchange);
         return PROGRESS_ENDED;
     }

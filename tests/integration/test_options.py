@@ -39,3 +39,14 @@ def test_the_whole_server_can_be_asked(pair):
     daemon, server = pair
     assert daemon.ask("OPTIONS", "*").status == 200
     assert server.requests[0].target == "*"
+
+
+def test_options_about_a_whole_server_in_absolute_form(start_sluice, upstream):
+    server = upstream("stable")
+    daemon = start_sluice({"pools": {"stable": pool(server)}, "routes": [route()]})
+    with daemon.client() as client:
+        assert client.ask("OPTIONS", "http://a.example:81", host="a.example:81").status == 200
+        assert client.ask("OPTIONS", "http://a.example/", host="a.example").status == 200
+        assert client.ask("GET", "http://a.example", host="a.example").status == 200
+    assert [(r.target, r.header("Host")) for r in server.requests] == [
+        ("*", "a.example:81"), ("/", "a.example"), ("/", "a.example")]
