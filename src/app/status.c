@@ -112,6 +112,9 @@ static void print_pool(json_t *pool) {
         const char *result = text(json_object_get(endpoint, "last_check"), "result");
         printf("  %s%-9s%s %-32s in flight %lld", paint(state_colour(state)), state, paint(PAINT_PLAIN),
                text(endpoint, "url"), integer(endpoint, "inflight"));
+        size_t addresses = json_array_size(json_object_get(endpoint, "addresses"));
+        if (addresses > 1)
+            printf("  %zu addresses", addresses);
         if (strcmp(result, "-") != 0 && strcmp(result, "ok") != 0)
             printf("  last check: %s", result);
         printf("\n");

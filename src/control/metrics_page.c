@@ -37,6 +37,14 @@ static uint64_t value_inflight(const struct endpoint *endpoint) {
     return atomic_load_explicit(&endpoint->inflight, memory_order_relaxed);
 }
 
+static uint64_t value_addresses(const struct endpoint *endpoint) {
+    return endpoint->addresses->count;
+}
+
+static uint64_t value_resolve_failures(const struct endpoint *endpoint) {
+    return endpoint->resolve_failures;
+}
+
 static void write_rejected(const char *reason, uint64_t count, void *context) {
     struct label label = {"reason", reason};
     exposition_u64(context, FAMILY_REJECTED, &label, 1, count);
@@ -82,6 +90,8 @@ void metrics_page_write(const struct control *control, struct strbuf *out) {
     write_weights(control, out);
     write_endpoints(control, FAMILY_ENDPOINT_UP, value_up, out);
     write_endpoints(control, FAMILY_ENDPOINT_INFLIGHT, value_inflight, out);
+    write_endpoints(control, FAMILY_ENDPOINT_ADDRESSES, value_addresses, out);
+    write_endpoints(control, FAMILY_RESOLVE_FAILURES, value_resolve_failures, out);
     write_daemon(control, out);
     write_process(control, out);
 }

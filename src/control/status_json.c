@@ -121,6 +121,13 @@ static void emit_endpoint(const struct endpoint *endpoint, bool checked, struct 
     emit_text(emit_name(emit, "state"), state_name(endpoint));
     emit_u64(emit_name(emit, "weight"), endpoint->weight);
     emit_u64(emit_name(emit, "inflight"), atomic_load_explicit(&endpoint->inflight, memory_order_relaxed));
+    emit_array(emit_name(emit, "addresses"));
+    for (unsigned i = 0; i < endpoint->addresses->count; i++) {
+        char text[ADDRESS_TEXT];
+        address_text(&endpoint->addresses->items[i], text);
+        emit_text(emit, text);
+    }
+    emit_end(emit, ']');
     emit_name(emit, "last_check");
     if (checked && endpoint->last_check_ms) {
         emit_object(emit);

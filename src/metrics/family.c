@@ -21,6 +21,11 @@ static const struct family_info families[FAMILIES] = {
          "drained, else 0."},
     [FAMILY_ENDPOINT_INFLIGHT] = {"sluice_endpoint_inflight", FAMILY_GAUGE, "pool, endpoint",
                                   "Requests that the endpoint is answering now."},
+    [FAMILY_ENDPOINT_ADDRESSES] = {"sluice_endpoint_addresses", FAMILY_GAUGE, "pool, endpoint",
+                                   "Addresses that the endpoint's host name has; 1 for a numeric one."},
+    [FAMILY_RESOLVE_FAILURES] = {"sluice_resolve_failures_total", FAMILY_COUNTER, "pool, endpoint",
+                                 "Times that the endpoint's host name was asked for again and no address "
+                                 "came; the last ones stay in use."},
     [FAMILY_RETRIES] = {"sluice_retries_total", FAMILY_COUNTER, "route, reason",
                         "Attempts after the first, by what the attempt before them ran into."},
     [FAMILY_FALLBACKS] = {"sluice_fallbacks_total", FAMILY_COUNTER, "route, from",

@@ -72,6 +72,20 @@ def upstream():
 
 
 @pytest.fixture
+def dns():
+    """dns(records) -> Dns, stopped with the test."""
+    from harness.dns import Dns  # pylint: disable=import-outside-toplevel
+    made = []
+
+    def make(records=()):
+        made.append(Dns(records))
+        return made[-1]
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
 def child(tmp_path):
     """child(argv, name) -> Child, killed with the test when it still runs."""
     made = []

@@ -149,11 +149,12 @@ class _Connection:
 
 
 class Upstream:
-    """Owns a listening socket on 127.0.0.1 and the threads behind it. stop() ends everything."""
+    """Owns a listening socket and the threads behind it: on 127.0.0.1, another address, or a unix socket's path. stop()
+    ends everything."""
 
     KEEP_BODY = 1 << 20
 
-    def __init__(self, name="up", handler=None, port=0):
+    def __init__(self, name="up", handler=None, port=0, host="127.0.0.1"):
         self.name = name
         self.handler = handler or self.answer_name
         self.requests = []
@@ -166,14 +167,26 @@ class Upstream:
         self._lock = threading.Lock()
         self._live = set()
         self._stopping = False
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=1024)
-        self.port = self._listener.getsockname()[1]
+        self.host = host
+        self._listener = self._listen(port)
+        self.port = 0 if host.startswith("/") else self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
+    def _listen(self, port):
+        if not self.host.startswith("/"):
+            family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+            return socket.create_server((self.host, port), family=family, backlog=1024)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(self.host)
+        listener.listen(1024)
+        return listener
+
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        if self.host.startswith("/"):
+            return "unix:" + self.host
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     def answer_name(self, request, reply):
         reply.send(200, self.name)
@@ -208,7 +221,8 @@ class Upstream:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 connection = _Connection(self, sock, self.connections)
                 self.connections += 1

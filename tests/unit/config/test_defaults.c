@@ -26,6 +26,9 @@ static void of_the_whole(void **state) {
     assert_int_equal(config->timeouts.first_byte, 120000);
     assert_int_equal(config->timeouts.stream_idle, 300000);
     assert_int_equal(config->timeouts.total, DURATION_OFF);
+    assert_int_equal(config->resolver.servers.count, 0);
+    assert_int_equal(config->resolver.timeout, 5000);
+    assert_int_equal(config->resolver.refresh, 30000);
     config_unref(config);
 }
 

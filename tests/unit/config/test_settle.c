@@ -28,6 +28,7 @@ static void endpoints(void **state) {
         {"\"http://[2001:db8::1]/\"", "http://[2001:db8::1]", "2001:db8::1", 80, false},
         {"\"https://[::1]\"", "https://[::1]", "::1", 443, true},
         {"http://a:65535", "http://a:65535", "a", 65535, false},
+        {"unix:/run/Model.sock", "unix:/run/Model.sock", "localhost", 80, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct config *config = with_endpoints(cases[i].written);
@@ -36,6 +37,10 @@ static void endpoints(void **state) {
         assert_string_equal(endpoint->host, cases[i].host);
         assert_int_equal(endpoint->port, cases[i].port);
         assert_int_equal(endpoint->tls, cases[i].tls);
+        if (strncmp(endpoint->url, "unix:", 5) == 0)
+            assert_string_equal(endpoint->unix_path, endpoint->url + 5);
+        else
+            assert_null(endpoint->unix_path);
         assert_int_equal(endpoint->weight, 1);
         config_unref(config);
     }
