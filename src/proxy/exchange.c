@@ -23,7 +23,8 @@ static const uint16_t legal[] = {
     [EXCHANGE_AWAIT] = 1 << EXCHANGE_QUEUED | 1 << EXCHANGE_CONNECT | 1 << EXCHANGE_AWAIT |
                        1 << EXCHANGE_RESPOND | 1 << EXCHANGE_TUNNEL | 1 << EXCHANGE_REPLY |
                        1 << EXCHANGE_FREE,
-    [EXCHANGE_RESPOND] = 1 << EXCHANGE_FLUSH | 1 << EXCHANGE_FREE,
+    // … back when the answer turns out bad before any of it was sent
+    [EXCHANGE_RESPOND] = 1 << EXCHANGE_AWAIT | 1 << EXCHANGE_FLUSH | 1 << EXCHANGE_FREE,
     [EXCHANGE_TUNNEL] = 1 << EXCHANGE_FREE,
     [EXCHANGE_FLUSH] = 1 << EXCHANGE_FREE,
     [EXCHANGE_REPLY] = 1 << EXCHANGE_FREE,

@@ -143,6 +143,18 @@ static enum progress read_response_head(struct exchange *exchange) {
     }
 }
 
+// Chunks that cannot be read. When the client has seen nothing yet, it can still be told so.
+static void refuse_body(struct exchange *exchange, bool head_waits, enum reject reject) {
+    if (!head_waits) {
+        cut_short(exchange, ERROR_REASON_BAD_RESPONSE);
+        return;
+    }
+    exchange_move(exchange, EXCHANGE_AWAIT);
+    exchange->status = 0;
+    exchange->first_byte_ns = 0;
+    bad_response(exchange, reject);
+}
+
 // Sends what is in connection->in (perhaps nothing) to the client, behind `head` when that is not empty.
 static enum progress pass_body(struct exchange *exchange, struct slice head) {
     struct session *session = exchange->session;
@@ -163,7 +175,7 @@ static enum progress pass_body(struct exchange *exchange, struct slice head) {
             body_feed(&exchange->response, at, buffer_len(buffer), &data, &used, &reject);
         if (result == BODY_REJECTED) {
             buffer_give(buffer);
-            cut_short(exchange, ERROR_REASON_BAD_RESPONSE);
+            refuse_body(exchange, head.len > 0, reject);
             return PROGRESS_ENDED;
         }
         extra = used < buffer_len(buffer);
