@@ -45,6 +45,20 @@ static struct place place_of_listener(const struct config *config, const struct 
     return (struct place){0, 0};
 }
 
+static bool names(const struct error *error, const char *path) {
+    return path && strstr(error->text, path);
+}
+
+static struct place place_of_pool(const struct config *config, const struct error *error) {
+    for (size_t i = 0; i < config->pool_count; i++) {
+        const struct pool_tls_config *tls = config->pools[i].tls;
+        if (tls &&
+            (names(error, tls->ca) || names(error, tls->certificate) || names(error, tls->private_key)))
+            return tls->place;
+    }
+    return (struct place){0, 0};
+}
+
 // Every endpoint whose name does not resolve is a mistake with its place.
 static bool all_resolve(const struct config *config, struct hosts_change *hosts, struct outcome *outcome) {
     size_t before = outcome->mistake_count;
@@ -81,8 +95,8 @@ static bool prepare(struct control *control, const struct config *config, struct
     if (!all_resolve(config, hosts, outcome))
         return false;
     prepared->directory = directory_prepare(control->directory, config, &source, &error);
-    if (!prepared->directory) { // a unix socket's path that is too long was found by the check
-        outcome_fail(outcome, (struct place){0, 0}, error.text);
+    if (!prepared->directory) {
+        outcome_fail(outcome, place_of_pool(config, &error), error.text);
         return false;
     }
     prepared->plane = data_plane_prepare(control->plane, config, &error);
@@ -192,7 +206,13 @@ static void on_resolved(void *context) {
     struct reloader *reloader = context;
     struct applying applying = reloader->applying;
     reloader->applying = (struct applying){0};
-    apply(reloader->control, applying.config, applying.hosts, applying.outcome);
+    if (reloader->control->draining) { // told to stop while names were asked for
+        outcome_fail(applying.outcome, (struct place){0, 0}, "the daemon is stopping");
+        hosts_abandon(applying.hosts);
+        config_unref(applying.config);
+    } else {
+        apply(reloader->control, applying.config, applying.hosts, applying.outcome);
+    }
     applying.done(applying.context);
 }
 

@@ -13,7 +13,9 @@ struct lookup {
     struct link link; // in resolver->asked or ->answered; in neither when it was cancelled
     struct resolver *resolver;
     struct event *timer;
-    bool owed;                 // c-ares has not called back yet: it still has the pointer
+    unsigned owed;             // answers that c-ares has not given yet: it still has the pointer
+    bool concluded;            // what comes now is too late
+    int status;                // why c-ares had no address, as far as it said
     struct address *addresses; // NULL before the answer
     size_t count;
     int64_t ttl_s;
@@ -23,12 +25,12 @@ struct lookup {
 };
 struct resolver {
     struct event_base *base;
-    ares_channel channel;
+    ares_channel files;   // looks into /etc/hosts only
+    ares_channel channel; // asks servers only
     struct link asked, answered, sockets;
     struct event *timer;   // for c-ares to look at its time-outs
     struct event *deliver; // answers come from here, never from inside c-ares
     struct timeval timeout;
-    bool closing;
 };
 struct watched { // one socket of c-ares
     struct link link;
@@ -98,13 +100,6 @@ static void lookup_free(struct lookup *lookup) {
     mem_free(lookup);
 }
 
-static void answered(struct lookup *lookup) {
-    event_del(lookup->timer);
-    list_remove(&lookup->link);
-    list_push(&lookup->resolver->answered, &lookup->link);
-    event_active(lookup->resolver->deliver, 0, 0);
-}
-
 static void on_deliver(evutil_socket_t fd, short what, void *context) {
     (void)fd, (void)what;
     struct resolver *resolver = context;
@@ -126,11 +121,21 @@ static void on_deliver(evutil_socket_t fd, short what, void *context) {
     mem_free(addresses);
 }
 
+static void conclude(struct lookup *lookup, const char *why_none) {
+    if (lookup->ttl_s < 0)
+        lookup->ttl_s = 0;
+    lookup->error = lookup->count ? NULL : why_none;
+    lookup->concluded = true;
+    event_del(lookup->timer);
+    list_remove(&lookup->link);
+    list_push(&lookup->resolver->answered, &lookup->link);
+    event_active(lookup->resolver->deliver, 0, 0);
+}
+
+// There are servers that never answer a question for IPv6 addresses: what came for IPv4 then has to do.
 static void on_silence(evutil_socket_t fd, short what, void *context) {
     (void)fd, (void)what;
-    struct lookup *lookup = context;
-    lookup->error = "no answer in time";
-    answered(lookup);
+    conclude(context, "no answer in time");
 }
 
 static void take_address(struct lookup *lookup, const struct ares_addrinfo_node *node) {
@@ -153,28 +158,41 @@ static void take_address(struct lookup *lookup, const struct ares_addrinfo_node 
     lookup->addresses[lookup->count++] = address;
 }
 
+static void take_addresses(struct lookup *lookup, const struct ares_addrinfo *found) {
+    if (!found->nodes)
+        return;
+    if (!lookup->addresses)
+        lookup->addresses = mem_alloc(ADDRESS_LIST_MOST * sizeof *lookup->addresses);
+    for (const struct ares_addrinfo_node *at = found->nodes; at; at = at->ai_next)
+        take_address(lookup, at);
+    // The way through aliases is as short-lived as its shortest-lived step.
+    for (const struct ares_addrinfo_cname *at = found->cnames; at; at = at->next)
+        if (at->ttl < lookup->ttl_s)
+            lookup->ttl_s = at->ttl;
+}
+
 static void on_answer(void *context, int status, int timeouts, struct ares_addrinfo *found) {
     (void)timeouts;
     struct lookup *lookup = context;
-    lookup->owed = false;
-    if (!lookup->done || lookup->error) { // given up, cancelled or told already
-        if (!list_linked(&lookup->link))
-            lookup_free(lookup);
-    } else {
-        lookup->ttl_s = -1;
-        lookup->addresses = mem_alloc(ADDRESS_LIST_MOST * sizeof *lookup->addresses);
-        for (const struct ares_addrinfo_node *at = found ? found->nodes : NULL; at; at = at->ai_next)
-            take_address(lookup, at);
-        // The way through aliases is as short-lived as its shortest-lived step.
-        for (const struct ares_addrinfo_cname *at = found ? found->cnames : NULL; at; at = at->next)
-            if (at->ttl < lookup->ttl_s)
-                lookup->ttl_s = at->ttl;
-        if (lookup->ttl_s < 0)
-            lookup->ttl_s = 0;
-        if (lookup->count == 0)
-            lookup->error = ares_strerror(status == ARES_SUCCESS ? ARES_ENODATA : status);
-        answered(lookup);
+    lookup->owed--;
+    if (!lookup->concluded && lookup->done) {
+        if (found)
+            take_addresses(lookup, found);
+        if (status != ARES_SUCCESS && lookup->status != ARES_ENOTFOUND)
+            lookup->status = status;
+        if (!lookup->owed)
+            conclude(lookup, ares_strerror(lookup->status ? lookup->status : ARES_ENODATA));
+    } else if (!lookup->owed && !list_linked(&lookup->link)) { // cancelled, or told already
+        lookup_free(lookup);
     }
+    if (found)
+        ares_freeaddrinfo(found);
+}
+
+static void on_file_answer(void *context, int status, int timeouts, struct ares_addrinfo *found) {
+    (void)timeouts;
+    if (status == ARES_SUCCESS)
+        take_addresses(context, found);
     if (found)
         ares_freeaddrinfo(found);
 }
@@ -186,12 +204,21 @@ struct lookup *resolver_ask(struct resolver *resolver, const char *name,
     lookup->resolver = resolver;
     lookup->done = done;
     lookup->context = context;
-    lookup->owed = true;
+    lookup->ttl_s = -1;
     lookup->timer = evtimer_new(resolver->base, on_silence, lookup);
     must(lookup->timer && event_add(lookup->timer, &resolver->timeout) == 0);
     list_push(&resolver->asked, &lookup->link);
-    struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT};
-    ares_getaddrinfo(resolver->channel, name, NULL, &hints, on_answer, lookup); // may answer at once
+    struct ares_addrinfo_hints any = {.ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT}, v4 = any, v6 = any;
+    v4.ai_family = AF_INET;
+    v6.ai_family = AF_INET6;
+    ares_getaddrinfo(resolver->files, name, NULL, &any, on_file_answer, lookup); // answers at once
+    if (lookup->count) {
+        conclude(lookup, NULL);
+        return lookup;
+    }
+    lookup->owed = 2; // either may answer at once
+    ares_getaddrinfo(resolver->channel, name, NULL, &v4, on_answer, lookup);
+    ares_getaddrinfo(resolver->channel, name, NULL, &v6, on_answer, lookup);
     set_timer(resolver);
     return lookup;
 }
@@ -208,15 +235,37 @@ void lookup_cancel(struct lookup *lookup) {
 
 static bool set_servers(struct resolver *resolver, const struct string_list *servers, struct error *error) {
     struct strbuf list = {0};
+    struct address address;
     for (size_t i = 0; i < servers->count; i++) {
-        const char *server = servers->items[i];
-        bool bare = strchr(server, ':') && *server != '[' && strchr(server, ':') != strrchr(server, ':');
-        strbuf_format(&list, bare ? "%s[%s]" : "%s%s", i ? "," : "", server);
+        const char *server = servers->items[i], *form = "%s%s";
+        if (address_numeric(&address, server, 0)) // the port was left out
+            form = address.any.sa_family == AF_INET6 ? "%s[%s]:53" : "%s%s:53";
+        strbuf_format(&list, form, i ? "," : "", server);
     }
     int code =
         servers->count ? ares_set_servers_ports_csv(resolver->channel, strbuf_text(&list)) : ARES_SUCCESS;
     strbuf_free(&list);
     return code == ARES_SUCCESS || error_set(error, "cannot use these DNS servers: %s", ares_strerror(code));
+}
+
+static bool set_up(struct resolver *resolver, const struct resolver_config *config, struct error *error) {
+    struct ares_options files = {.lookups = (char *)"f"};
+    // A question is put again after a part of the time, then after two, so that one lost packet is no
+    // failure.
+    struct ares_options servers = {
+        .timeout = (int)(config->timeout / 5),
+        .tries = TRIES,
+        .lookups = (char *)"b",
+        .sock_state_cb = watch,
+        .sock_state_cb_data = resolver,
+    };
+    int code = ares_init_options(&resolver->files, &files, ARES_OPT_LOOKUPS);
+    if (code == ARES_SUCCESS)
+        code = ares_init_options(&resolver->channel, &servers,
+                                 ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+                                     ARES_OPT_SOCK_STATE_CB);
+    return code == ARES_SUCCESS ? set_servers(resolver, &config->servers, error)
+                                : error_set(error, "cannot set up the resolver: %s", ares_strerror(code));
 }
 
 struct resolver *resolver_new(struct event_base *base, const struct resolver_config *config,
@@ -228,29 +277,11 @@ struct resolver *resolver_new(struct event_base *base, const struct resolver_con
     list_init(&resolver->asked);
     list_init(&resolver->answered);
     list_init(&resolver->sockets);
-    must(ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS);
-    // A question is put again after a part of the time, then after two, so that one lost packet is no
-    // failure.
-    struct ares_options options = {
-        .timeout = (int)(config->timeout / 5 > 0 ? config->timeout / 5 : 1),
-        .tries = TRIES,
-        .lookups = (char *)"fb",
-        .sock_state_cb = watch,
-        .sock_state_cb_data = resolver,
-    };
-    int code =
-        ares_init_options(&resolver->channel, &options,
-                          ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
-    if (code != ARES_SUCCESS) {
-        error_set(error, "cannot set up the resolver: %s", ares_strerror(code));
-        ares_library_cleanup();
-        mem_free(resolver);
-        return NULL;
-    }
     resolver->timer = evtimer_new(base, on_timer, resolver);
     resolver->deliver = event_new(base, -1, 0, on_deliver, resolver);
     must(resolver->timer && resolver->deliver);
-    if (set_servers(resolver, &config->servers, error))
+    must(ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS);
+    if (set_up(resolver, config, error))
         return resolver;
     resolver_free(resolver);
     return NULL;
@@ -261,7 +292,10 @@ void resolver_free(struct resolver *resolver) {
         return;
     for (struct link *at; (at = list_pop(&resolver->asked)) || (at = list_pop(&resolver->answered));)
         lookup_cancel(list_entry(at, struct lookup, link));
-    ares_destroy(resolver->channel); // calls back for what it owes, and closes its sockets
+    if (resolver->files)
+        ares_destroy(resolver->files);
+    if (resolver->channel)
+        ares_destroy(resolver->channel); // calls back for what it owes, and closes its sockets
     must(list_empty(&resolver->sockets));
     event_free(resolver->timer);
     event_free(resolver->deliver);

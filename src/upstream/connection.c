@@ -201,7 +201,7 @@ void connector_move(struct connector *connector, struct endpoint *endpoint,
     for (struct link *at = connector->every.next; at != &connector->every; at = next) {
         next = at->next;
         struct connection *connection = list_entry(at, struct connection, every);
-        if (connection->endpoint != endpoint || connection->addresses == take_addresses)
+        if (connection->endpoint != endpoint)
             continue;
         connection->outdated =
             connection->address < 0 ||

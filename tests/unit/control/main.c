@@ -7,12 +7,13 @@ int test_fetch(void);
 int test_percent(void);
 int test_rates(void);
 int test_reload(void);
+int test_resolver(void);
 int test_token(void);
 int test_weights(void);
 
 int main(void) {
     int failures = test_percent() + test_emit() + test_access() + test_token() + test_expect();
-    failures +=
-        test_weights() + test_rates() + test_ejection() + test_adoption() + test_fetch() + test_reload();
+    failures += test_weights() + test_rates() + test_ejection() + test_adoption() + test_fetch() +
+                test_reload() + test_resolver();
     return failures ? 1 : 0;
 }

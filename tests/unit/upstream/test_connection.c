@@ -129,6 +129,64 @@ static void a_refused_connection_says_so(void **state) {
     fixture.listener = dup(0);
 }
 
+// The endpoint gets that address before its own.
+static void add_refusing_address(void) {
+    struct address both[2];
+    struct endpoint_lane *lane = &fixture.endpoint->lanes[0];
+    both[0] = lane->addresses->items[0];
+    assert_true(address_numeric(&both[1], "127.0.0.0", address_port(&both[0])));
+    connector_move(&fixture.connector, fixture.endpoint, address_list_new(both, 2));
+    lane->turn = 0;
+}
+
+static void the_next_address_is_tried_within_one_dial(void **state) {
+    (void)state;
+    add_refusing_address();
+    struct connection *a = connected();
+    struct address_list *addresses = fixture.endpoint->lanes[0].addresses;
+    assert_true(addresses->count == 2 && a->addresses == addresses);
+    assert_int_equal(a->address, 1);
+    assert_int_equal(a->tried, 3);
+    struct connection *b = connected(); // the first one is passed over now
+    assert_int_equal(b->tried, 2);
+    connection_close(a);
+    connection_close(b);
+}
+
+static void only_so_many_silent_addresses_are_waited_for(void **state) {
+    (void)state;
+    struct connection *one = connected();
+    assert_int_equal(connection_patience(one), 1);
+    connection_close(one);
+    add_refusing_address();
+    struct connection *connection = connection_dial(&fixture.connector, fixture.endpoint, &fixture);
+    assert_non_null(connection);
+    assert_int_equal(connection_patience(connection), 2);
+    connection_hangs(connection);
+    assert_int_equal(connection->tried, 3);
+    assert_false(connection_hangs(connection));
+    connection_close(connection);
+}
+
+static void connections_to_an_address_that_left_are_not_kept(void **state) {
+    (void)state;
+    struct address other;
+    struct connection *idle = connected(), *busy = connected(), *other_list = connected();
+    struct address_list *before = address_list_ref(fixture.endpoint->lanes[0].addresses);
+    connection_return(idle, 8);
+    connector_move(&fixture.connector, fixture.endpoint, address_list_new(before->items, 1));
+    assert_int_equal(idle->state, CONNECTION_IDLE); // the same addresses as before
+    assert_true(address_numeric(&other, "127.0.0.9", 1));
+    connector_move(&fixture.connector, fixture.endpoint, address_list_new(&other, 1));
+    assert_int_equal(idle->state, CONNECTION_CLOSED);
+    assert_int_equal(busy->state, CONNECTION_BUSY);
+    connection_return(busy, 8);
+    assert_int_equal(busy->state, CONNECTION_CLOSED);
+    connector_move(&fixture.connector, fixture.endpoint, before); // it came back meanwhile
+    connection_return(other_list, 8);
+    assert_int_equal(other_list->state, CONNECTION_IDLE);
+}
+
 int test_connection(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_newest_idle_one_is_leased_first, set_up, tear_down),
@@ -136,6 +194,9 @@ int test_connection(void) {
         cmocka_unit_test_setup_teardown(a_peer_that_closes_takes_it_out_of_the_pool, set_up, tear_down),
         cmocka_unit_test_setup_teardown(idleness_and_retirement_end_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_connection_says_so, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_next_address_is_tried_within_one_dial, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(only_so_many_silent_addresses_are_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connections_to_an_address_that_left_are_not_kept, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("connection", tests, NULL, NULL);
 }
