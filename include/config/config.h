@@ -5,6 +5,7 @@
 // against the configuration file). Which keys exist, their types and defaults: config/schema.c, one table.
 #pragma once
 #include "base/slice.h"
+#include "config/network.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -57,6 +58,7 @@ struct listener_config {
     const char *address;             // "0.0.0.0:8080", "[::]:8443", "unix:/path"
     struct listener_tls_config *tls; // NULL: plain
     bool proxy_protocol;
+    int64_t mode; // of the unix socket's file: permission bits
 };
 
 struct admin_config {
@@ -248,6 +250,7 @@ struct config {
     const char *state_dir;
     int64_t shutdown_grace;
     struct access_log_config access_log;
+    struct network_list trusted_proxies;
     struct limits_config limits;
     struct timeouts_config timeouts;
     struct resolver_config resolver;

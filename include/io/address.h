@@ -2,6 +2,7 @@
 #pragma once
 #include "base/error.h"
 #include "base/slice.h"
+#include "config/network.h"
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -26,4 +27,5 @@ void address_set_port(struct address *address, uint16_t port); // not of a unix 
 // length.
 size_t address_host(const struct address *address, char text[ADDRESS_TEXT]);
 void address_text(const struct address *address, char text[ADDRESS_TEXT]); // with port, for logs
+struct ip address_ip(const struct address *address);                       // IP_LOCAL: of a unix socket
 uint16_t address_port(const struct address *address);

@@ -35,6 +35,8 @@ void stream_noted(struct stream *stream, short what); // first thing in every ca
 
 // STREAM_DONE with *got > 0, STREAM_BLOCKED, STREAM_ENDED (end of stream) or STREAM_FAILED (errno is set).
 enum stream_result stream_read(struct stream *stream, char *at, size_t room, size_t *got);
+// As stream_read, but what it gives stays to be read. Plain only.
+enum stream_result stream_peek(struct stream *stream, char *at, size_t room, size_t *got);
 // Reads what comes from the socket and throws it away, also of a TLS stream that is past reading. As
 // stream_read.
 enum stream_result stream_discard(struct stream *stream, size_t *got);

@@ -45,6 +45,9 @@ static void check_listeners(struct check *check) {
         check_address(check, &listener->address);
         if (listener->tls)
             check_listener_tls(check, listener->tls);
+        if (strncmp(listener->address, "unix:", 5) != 0 && report_given(check->report, &listener->mode))
+            report_add(check->report, place_of_field(check, &listener->mode, listener->place), NULL,
+                       "`mode` is for unix sockets only");
         names[count++] = (struct named){listener->address, listener->place, i};
         if (strcmp(listener->address, config->admin.address) == 0)
             report_add(check->report, place_of_field(check, &listener->address, listener->place), NULL,

@@ -50,7 +50,11 @@ static const struct key listener_keys[] = {
     {"tls", TYPE_OPTIONAL, offsetof(struct listener_config, tls), .child = &listener_tls,
      .help = "Serve TLS; absent: plain."},
     {"proxy_protocol", TYPE_BOOL, offsetof(struct listener_config, proxy_protocol), .standard = "false",
-     .help = "Clients come through a balancer that speaks the PROXY protocol, and must."},
+     .help = "Clients come through a balancer that speaks the PROXY protocol (version 1 or 2), and must: a "
+             "connection without its header is closed."},
+    {"mode", TYPE_CUSTOM, offsetof(struct listener_config, mode), .read = read_mode,
+     .type_text = "octal, 0000 to 0777", .standard = "0660",
+     .help = "Permissions of a unix socket's file: who may write to it may connect."},
 };
 static const struct section listener =
     SECTION(listener_keys, .what = "a listener", .size = sizeof(struct listener_config),
@@ -413,6 +417,10 @@ static const struct key root_keys[] = {
      .help = "How long requests may go on after TERM."},
     {"access_log", TYPE_STRUCT, offsetof(struct config, access_log), .child = &access_log,
      .help = "Off by default."},
+    {"trusted_proxies", TYPE_CUSTOM, offsetof(struct config, trusted_proxies), .read = read_networks,
+     .type_text = "list of networks",
+     .help = "Peers whose word is taken for who the client is: `10.0.0.0/8`, `2001:db8::/32`, single "
+             "addresses, `unix` (peers on unix sockets). See client-address.md."},
     {"limits", TYPE_STRUCT, offsetof(struct config, limits), .child = &limits,
      .help = "What a client may use."},
     {"timeouts", TYPE_STRUCT, offsetof(struct config, timeouts), .child = &timeouts,

@@ -89,6 +89,8 @@ void read_retry_on(struct settle *settle, const struct node *node, void *field);
 void read_step(struct settle *settle, const struct node *node, void *field);
 void read_dry_run(struct settle *settle, const struct node *node, void *field);
 void read_rollback(struct settle *settle, const struct node *node, void *field);
+void read_mode(struct settle *settle, const struct node *node, void *field);
+void read_networks(struct settle *settle, const struct node *node, void *field);
 void read_limits(struct settle *settle, const struct node *node, void *field);
 void read_endpoint_url(struct settle *settle, const struct node *node, void *object);
 extern const struct section schema_rollout;  // schema_rollout.c

@@ -135,6 +135,60 @@ void read_rollback(struct settle *settle, const struct node *node, void *field) 
         settle_wrong(settle, pair->value, "`over`", "a duration such as 30s");
 }
 
+// "0660" is octal with or without its leading zero, as for chmod.
+void read_mode(struct settle *settle, const struct node *node, void *field) {
+    int64_t *mode = field;
+    size_t len = node->kind == NODE_SCALAR ? strlen(node->text) : 0;
+    if (len < 3 || len > 4 || strspn(node->text, "01234567") != len || (len == 4 && node->text[0] != '0'))
+        settle_wrong(settle, node, "`mode`", "permissions in octal such as 0660");
+    else
+        *mode = strtol(node->text, NULL, 8);
+}
+
+static void wrong_network(struct settle *settle, const struct node *node, enum network_fault fault,
+                          const struct network *network) {
+    static const char *const words[] = {"unix"};
+    char text[NETWORK_TEXT];
+    switch (fault) {
+    case NETWORK_NO_ADDRESS: {
+        const char *hint = suggest(settle->arena, node->text, words, 1);
+        report_add(settle->report, node->place, hint ? hint : "write 10.0.0.0/8, 2001:db8::/32 or unix",
+                   "\"%.100s\" is neither a network nor an address", node->text);
+        break;
+    }
+    case NETWORK_BITS:
+        report_add(settle->report, node->place, NULL, "the bits of \"%.100s\" must be a number from 0 to %d",
+                   node->text, strchr(node->text, ':') ? 128 : 32);
+        break;
+    default:
+        network_text(network, text);
+        report_add(settle->report, node->place,
+                   arena_format(settle->arena, "write %s, or the address without bits", text),
+                   "\"%.100s\" is an address in the network %s", node->text, text);
+    }
+}
+
+void read_networks(struct settle *settle, const struct node *node, void *field) {
+    struct network_list *list = field;
+    if (!settle_kind(settle, node, NODE_LIST, "`trusted_proxies`"))
+        return;
+    list->items = arena_zero(settle->arena, node->count, sizeof *list->items);
+    for (size_t i = 0; i < node->count; i++) {
+        const struct node *item = node->items[i];
+        if (!settle_kind(settle, item, NODE_SCALAR, "an entry of `trusted_proxies`"))
+            continue;
+        if (strcmp(item->text, "unix") == 0) {
+            list->local = true;
+            continue;
+        }
+        enum network_fault fault = network_parse(slice_of(item->text), &list->items[list->count]);
+        if (fault == NETWORK_FINE)
+            list->count++;
+        else
+            wrong_network(settle, item, fault, &list->items[list->count]);
+    }
+}
+
 void read_limits(struct settle *settle, const struct node *node, void *field) {
     struct rollout_config *rollout =
         (struct rollout_config *)((char *)field - offsetof(struct rollout_config, limits));

@@ -87,6 +87,14 @@ size_t address_host(const struct address *address, char text[ADDRESS_TEXT]) {
     return strlen(text);
 }
 
+struct ip address_ip(const struct address *address) {
+    if (address->any.sa_family == AF_INET)
+        return ip_of_bytes(&address->v4.sin_addr, 4);
+    if (address->any.sa_family == AF_INET6)
+        return ip_of_bytes(&address->v6.sin6_addr, 16);
+    return (struct ip){.family = IP_LOCAL};
+}
+
 uint16_t address_port(const struct address *address) {
     if (address->any.sa_family == AF_INET)
         return ntohs(address->v4.sin_port);

@@ -45,14 +45,14 @@ void stream_noted(struct stream *stream, short what) {
         tls_noted(stream, what);
 }
 
-static enum stream_result socket_read(struct stream *stream, char *at, size_t room, size_t *got) {
+static enum stream_result socket_read(struct stream *stream, char *at, size_t room, int flags, size_t *got) {
     for (;;) {
-        ssize_t n = recv(stream->fd, at, room, 0);
+        ssize_t n = recv(stream->fd, at, room, flags);
         if (n > 0) {
             *got = (size_t)n;
             // A short read has emptied the socket; the next byte brings a new edge. The end of the stream
             // does not when it came together with these bytes: then `hangup` is set and reading goes on.
-            if ((size_t)n < room && !stream->hangup)
+            if ((size_t)n < room && !stream->hangup && flags == 0)
                 stream->readable = false;
             return STREAM_DONE;
         }
@@ -69,12 +69,16 @@ static enum stream_result socket_read(struct stream *stream, char *at, size_t ro
 }
 
 enum stream_result stream_read(struct stream *stream, char *at, size_t room, size_t *got) {
-    return stream->tls ? tls_read(stream, at, room, got) : socket_read(stream, at, room, got);
+    return stream->tls ? tls_read(stream, at, room, got) : socket_read(stream, at, room, 0, got);
+}
+
+enum stream_result stream_peek(struct stream *stream, char *at, size_t room, size_t *got) {
+    return socket_read(stream, at, room, MSG_PEEK, got);
 }
 
 enum stream_result stream_discard(struct stream *stream, size_t *got) {
     char thrown[16384];
-    return socket_read(stream, thrown, sizeof thrown, got);
+    return socket_read(stream, thrown, sizeof thrown, 0, got);
 }
 
 enum stream_result stream_write(struct stream *stream, const struct iovec *parts, int count, size_t *put) {

@@ -3,6 +3,7 @@ int test_config(void);
 int test_defaults(void);
 int test_environment(void);
 int test_names(void);
+int test_network(void);
 int test_reference(void);
 int test_report(void);
 int test_robust(void);
@@ -13,5 +14,5 @@ int test_value(void);
 int main(void) {
     int failed = test_value() + test_names() + test_report() + test_defaults() + test_settle();
     failed += test_environment() + test_config() + test_samples() + test_reference();
-    return failed + test_bad() + test_robust() ? 1 : 0;
+    return failed + test_network() + test_bad() + test_robust() ? 1 : 0;
 }

@@ -79,6 +79,37 @@ static void paths_are_relative_to_the_file(void **state) {
     config_unref(config);
 }
 
+static void who_may_say_who_the_client_is(void **state) {
+    (void)state;
+    static const char *const expected[] = {"10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32", "::1/128"};
+    struct config *config =
+        load_text("trusted_proxies: [10.0.0.0/8, 192.0.2.7, \"2001:db8::/32\", unix, \"::1\"]\n" HEAD ROUTES);
+    assert_int_equal(config->trusted_proxies.count, 4);
+    assert_true(config->trusted_proxies.local);
+    for (size_t i = 0; i < 4; i++) {
+        char text[NETWORK_TEXT];
+        network_text(&config->trusted_proxies.items[i], text);
+        assert_string_equal(text, expected[i]);
+    }
+    config_unref(config);
+    config = load_text(HEAD ROUTES);
+    assert_int_equal(config->trusted_proxies.count, 0);
+    assert_false(config->trusted_proxies.local);
+    config_unref(config);
+}
+
+static void modes_are_octal(void **state) {
+    (void)state;
+    struct config *config =
+        load_text("listeners: [{address: \"unix:/a\"}, {address: \"unix:/b\", mode: 0600}, {address: "
+                  "\"unix:/c\", mode: 666}, {address: \"127.0.0.1:1\"}]\n"
+                  "pools: {blue: {endpoints: [http://a]}}\n" ROUTES);
+    assert_int_equal(config->listeners[0].mode, 0660);
+    assert_int_equal(config->listeners[1].mode, 0600);
+    assert_int_equal(config->listeners[2].mode, 0666);
+    config_unref(config);
+}
+
 static void json_values(void **state) {
     (void)state;
     static const char *const expected[][2] = {
@@ -203,6 +234,8 @@ int test_settle(void) {
         cmocka_unit_test(endpoints),
         cmocka_unit_test(endpoints_long_and_short),
         cmocka_unit_test(paths_are_relative_to_the_file),
+        cmocka_unit_test(who_may_say_who_the_client_is),
+        cmocka_unit_test(modes_are_octal),
         cmocka_unit_test(json_values),
         cmocka_unit_test(units),
         cmocka_unit_test(retries),

@@ -1,12 +1,14 @@
 int test_address(void);
+int test_address_list(void);
 int test_deadline(void);
 int test_listen(void);
 int test_mailbox(void);
 int test_outbox(void);
+int test_proxy_protocol(void);
 int test_stream(void);
 
 int main(void) {
-    int failed =
-        test_address() + test_deadline() + test_listen() + test_mailbox() + test_outbox() + test_stream();
+    int failed = test_address() + test_address_list() + test_deadline() + test_listen() + test_mailbox() +
+                 test_outbox() + test_proxy_protocol() + test_stream();
     return failed != 0;
 }

@@ -1,5 +1,6 @@
 int test_decide(void);
 int test_edit(void);
+int test_forwarded(void);
 int test_hash(void);
 int test_match(void);
 int test_pointer(void);
@@ -8,5 +9,5 @@ int test_sticky(void);
 
 int main(void) {
     int failed = test_hash() + test_split() + test_pointer() + test_match();
-    return failed + test_sticky() + test_decide() + test_edit() ? 1 : 0;
+    return failed + test_sticky() + test_decide() + test_edit() + test_forwarded() ? 1 : 0;
 }
