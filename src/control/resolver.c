@@ -191,8 +191,10 @@ static void on_answer(void *context, int status, int timeouts, struct ares_addri
 
 static void on_file_answer(void *context, int status, int timeouts, struct ares_addrinfo *found) {
     (void)timeouts;
+    struct lookup *lookup = context;
+    lookup->owed--;
     if (status == ARES_SUCCESS)
-        take_addresses(context, found);
+        take_addresses(lookup, found);
     if (found)
         ares_freeaddrinfo(found);
 }
@@ -211,7 +213,9 @@ struct lookup *resolver_ask(struct resolver *resolver, const char *name,
     struct ares_addrinfo_hints any = {.ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT}, v4 = any, v6 = any;
     v4.ai_family = AF_INET;
     v6.ai_family = AF_INET6;
-    ares_getaddrinfo(resolver->files, name, NULL, &any, on_file_answer, lookup); // answers at once
+    lookup->owed = 1;
+    ares_getaddrinfo(resolver->files, name, NULL, &any, on_file_answer, lookup);
+    must(lookup->owed == 0); // a file answers at once
     if (lookup->count) {
         conclude(lookup, NULL);
         return lookup;

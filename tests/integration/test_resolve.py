@@ -91,6 +91,14 @@ def test_an_alias_leads_to_its_addresses(start_sluice, dns, servers):
     assert answers(start_sluice(settings(server, up.port))) == {"127.0.0.2"}
 
 
+def test_an_answer_too_long_for_one_packet_is_asked_for_over_tcp(start_sluice, dns, servers):
+    up, = servers("127.0.0.2")
+    server = dns({NAME: (300, [f"127.0.1.{i}" for i in range(1, 60)] + ["127.0.0.2"])})
+    daemon = start_sluice(settings(server, up.port))
+    assert daemon.metrics().sum("sluice_endpoint_addresses") == 60
+    assert server.over_tcp
+
+
 def test_a_dead_address_among_them_costs_no_request(start_sluice, dns, servers):
     up, = servers("127.0.0.2")  # nobody listens on 127.0.0.3
     server = dns({NAME: (300, ["127.0.0.2", "127.0.0.3"])})

@@ -13,19 +13,33 @@ def _encode(name):
 
 class Dns:
     """`records`: {name: (TTL, [addresses])}; a string in place of the list is an alias. Names that are not there do not
-    exist (NXDOMAIN). Answers come in another order each time, as from a server that spreads load."""
+    exist (NXDOMAIN). Answers come in another order each time, as from a server that spreads load; what is longer than
+    512 bytes is cut, and given in full over TCP."""
 
     def __init__(self, records=()):
         self.records = dict(records)
         self.silent = False   # takes questions and says nothing
         self.refusing = False  # answers SERVFAIL
         self.questions = []   # (name, type), in order
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
+        self.over_tcp = 0     # questions that came that way
+        self._socket, self._listener = self._bind()
         self.port = self._socket.getsockname()[1]
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._run, self._run_tcp)]
+        for thread in self._threads:
+            thread.start()
+
+    @staticmethod
+    def _bind():
+        """UDP and TCP on one port."""
+        for _ in range(20):
+            packets = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            packets.bind(("127.0.0.1", 0))
+            try:
+                return packets, socket.create_server(packets.getsockname())
+            except OSError:  # another program has that TCP port
+                packets.close()
+        raise AssertionError("no port is free for UDP and TCP")
 
     @property
     def address(self):
@@ -39,8 +53,14 @@ class Dns:
         self._stopping = True
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
             waker.sendto(b"", ("127.0.0.1", self.port))
-        self._thread.join(5)
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        for thread in self._threads:
+            thread.join(5)
         self._socket.close()
+        self._listener.close()
 
     def _run(self):
         while not self._stopping:
@@ -51,8 +71,27 @@ class Dns:
             if len(question) < 12:
                 continue
             reply = self._reply(question)
+            if len(reply) > 512:  # the question alone, with the bit that says so
+                reply = reply[:2] + bytes([reply[2] | 2]) + reply[3:6] + bytes(6) + question[12:]
             if not self.silent:
                 self._socket.sendto(reply, sender)
+
+    def _run_tcp(self):
+        while not self._stopping:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(5)
+                try:
+                    while head := connection.recv(2, socket.MSG_WAITALL):
+                        question = connection.recv(struct.unpack("!H", head)[0], socket.MSG_WAITALL)
+                        self.over_tcp += 1
+                        reply = self._reply(question)
+                        connection.sendall(struct.pack("!H", len(reply)) + reply)
+                except OSError:
+                    pass
 
     def _reply(self, question):
         labels, at = [], 12
