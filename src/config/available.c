@@ -26,13 +26,6 @@ static void look_at_route(struct report *report, const struct route_config *rout
 
 bool config_available(const struct config *config, struct diagnostics *diagnostics) {
     struct report report = {0};
-    for (size_t i = 0; i < config->listener_count; i++) {
-        const struct listener_config *listener = &config->listeners[i];
-        if (listener->proxy_protocol)
-            not_yet(&report, listener->place, "a listener's `proxy_protocol`");
-        if (strncmp(listener->address, "unix:", 5) == 0)
-            not_yet(&report, listener->place, "a listener on a unix socket");
-    }
     for (size_t i = 0; i < config->route_count; i++)
         look_at_route(&report, &config->routes[i]);
     report_take(&report, diagnostics);

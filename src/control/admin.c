@@ -4,24 +4,21 @@
 #include "admin_server.h"
 #include "base/log.h"
 #include "io/listen.h"
+#include "io/socket_file.h"
 #include "token.h"
 
-#include <errno.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct admin {
     struct admin_server *server;
-    char *address; // as configured; NULL before the first commit
-    char *token;   // NULL: none
-    char *socket;  // path of the unix socket, or NULL
-    ino_t inode;   // of it: what somebody else has put there meanwhile is not ours to remove
+    char *address;             // as configured; NULL before the first commit
+    char *token;               // NULL: none
+    struct socket_file socket; // of a unix socket
 };
 struct admin_change {
     char *address; // NULL: stays
     char *token;
-    char *socket;
-    ino_t inode;
+    struct socket_file socket;
     struct address bound;
     int fd; // -1: the address stays
 };
@@ -36,62 +33,24 @@ const char *admin_token(const struct admin *admin) {
     return admin->token;
 }
 
-static void remove_socket(const char *path, ino_t inode) {
-    struct stat info;
-    if (path && lstat(path, &info) == 0 && S_ISSOCK(info.st_mode) && info.st_ino == inode)
-        unlink(path);
-}
-
 void admin_free(struct admin *admin) {
     if (!admin)
         return;
     admin_server_free(admin->server);
-    remove_socket(admin->socket, admin->inode);
+    socket_file_remove(&admin->socket);
     mem_free(admin->address);
     mem_free(admin->token);
-    mem_free(admin->socket);
     mem_free(admin);
-}
-
-// A socket that nobody listens on was left by a process that ended hard; it stands in the way of bind.
-static bool clear_stale(const struct address *address, const char *path, struct error *error) {
-    struct stat info;
-    if (lstat(path, &info) != 0)
-        return true;
-    if (!S_ISSOCK(info.st_mode))
-        return error_set(error, "cannot listen on unix:%s: there is a file of that name", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool refused = fd >= 0 && connect(fd, &address->any, address->len) != 0 && errno == ECONNREFUSED;
-    if (fd >= 0)
-        close(fd);
-    if (!refused)
-        return error_set(error, "cannot listen on unix:%s: the address is already in use", path);
-    unlink(path);
-    return true;
-}
-
-static int open_unix(struct admin_change *change, const struct address *address, struct error *error) {
-    struct stat info;
-    if (!clear_stale(address, change->socket, error))
-        return -1;
-    mode_t before = umask(0177); // from its first moment only its owner may use it
-    int fd = listen_open(address, false, error);
-    umask(before);
-    if (fd >= 0 && lstat(change->socket, &info) == 0)
-        change->inode = info.st_ino;
-    return fd;
 }
 
 static bool open_address(struct admin_change *change, const char *text, struct error *error) {
     struct address address;
     if (!address_parse(&address, text, error))
         return false;
-    if (address.any.sa_family == AF_UNIX) {
-        change->socket = mem_copy_string(address.unix_path.sun_path);
-        change->fd = open_unix(change, &address, error);
-    } else {
+    if (address.any.sa_family == AF_UNIX) // only its owner may use it
+        change->fd = socket_file_listen(&change->socket, &address, 0600, error);
+    else
         change->fd = listen_open(&address, false, error);
-    }
     if (change->fd < 0)
         return false;
     change->address = mem_copy_string(text);
@@ -118,13 +77,11 @@ struct admin_change *admin_prepare(struct admin *admin, const struct config *con
 }
 
 void admin_abandon(struct admin_change *change) {
-    if (change->fd >= 0) {
+    if (change->fd >= 0)
         close(change->fd);
-        remove_socket(change->socket, change->inode);
-    }
+    socket_file_remove(&change->socket);
     mem_free(change->address);
     mem_free(change->token);
-    mem_free(change->socket);
     mem_free(change);
 }
 
@@ -142,12 +99,10 @@ static void open_new(struct admin *admin, struct admin_change *change) {
         log_warn("admin API can be read from the network; without token_file it changes nothing from there",
                  "address=%s", text);
     admin_server_listen(admin->server, change->fd);
-    remove_socket(admin->socket, admin->inode);
+    socket_file_remove(&admin->socket);
     mem_free(admin->address);
-    mem_free(admin->socket);
     admin->address = change->address;
     admin->socket = change->socket;
-    admin->inode = change->inode;
 }
 
 void admin_commit(struct admin *admin, struct admin_change *change) {

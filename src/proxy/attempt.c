@@ -17,7 +17,7 @@ static void expired(struct deadline *deadline) {
     switch (exchange->state) {
     case EXCHANGE_QUEUED:
         exchange->blame = ERROR_REASON_OVERLOADED;
-        reply_send(exchange, 503, "queue_timeout", "the model servers are busy; try again later");
+        reply_error(exchange, OWN_ERROR_QUEUE_TIMEOUT);
         break;
     case EXCHANGE_CONNECT:
         if (connection_hangs(exchange->connection))
@@ -59,7 +59,7 @@ static void queue(struct exchange *exchange) {
     unsigned lane = exchange->worker->index;
     if (!pool_wait(view, lane, &exchange->waiter)) {
         exchange->blame = ERROR_REASON_OVERLOADED;
-        reply_send(exchange, 503, "queue_full", "the model servers are busy; try again later");
+        reply_error(exchange, OWN_ERROR_QUEUE_FULL);
         return;
     }
     exchange_move(exchange, EXCHANGE_QUEUED);
@@ -267,25 +267,24 @@ static void give_up(struct exchange *exchange, const struct failure *failure) {
     switch (failure->reason) {
     case ERROR_REASON_CONNECT:
         if (failure->status == 503)
-            reply_send(exchange, 503, "no_endpoint", "no model server is available");
+            reply_error(exchange, OWN_ERROR_NO_ENDPOINT);
         else
-            reply_send(exchange, 502, "connect_failed", "the model server cannot be reached");
+            reply_error(exchange, OWN_ERROR_CONNECT_FAILED);
         break;
     case ERROR_REASON_CONNECT_TIMEOUT:
-        reply_send(exchange, 504, "connect_timeout", "the model server did not accept a connection in time");
+        reply_error(exchange, OWN_ERROR_CONNECT_TIMEOUT);
         break;
     case ERROR_REASON_TLS:
-        reply_send(exchange, 502, "tls_failed", "the model server cannot be reached under TLS");
+        reply_error(exchange, OWN_ERROR_TLS_FAILED);
         break;
     case ERROR_REASON_TIMEOUT:
-        reply_send(exchange, 504, "first_byte_timeout", "the model server did not answer in time");
+        reply_error(exchange, OWN_ERROR_FIRST_BYTE_TIMEOUT);
         break;
     case ERROR_REASON_BAD_RESPONSE:
-        reply_send(exchange, 502, "bad_response", "the model server's answer is malformed");
+        reply_error(exchange, OWN_ERROR_BAD_RESPONSE);
         break;
     default:
-        reply_send(exchange, 502, "upstream_reset",
-                   "the model server closed the connection without an answer");
+        reply_error(exchange, OWN_ERROR_UPSTREAM_RESET);
         break;
     }
 }

@@ -7,7 +7,7 @@ static void body_expired(struct deadline *deadline) {
     worker_enter(worker);
     counter_add(&worker->refused[REFUSED_BODY_TIMEOUT], 1);
     exchange->asked_to_close = true;
-    reply_send(exchange, 408, "body_timeout", "the request body did not arrive in time");
+    reply_error(exchange, OWN_ERROR_BODY_TIMEOUT);
     worker_leave(worker);
 }
 

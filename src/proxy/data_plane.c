@@ -1,7 +1,7 @@
 #include "access_log.h"
 #include "base/log.h"
 #include "crew.h"
-#include "io/listen.h"
+#include "opened.h"
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +13,8 @@ struct running_listener {
     unsigned id;               // the workers' name for it
     struct front *front;       // with a reference
     struct front *front_after; // scratch of prepare: the reload's; NULL: it is not kept
+    struct socket_file file;   // of a unix socket
+    mode_t mode, mode_after;
 };
 
 enum plane_message_kind { PLANE_ADOPTED, PLANE_DRAINED, PLANE_FAILING };
@@ -38,16 +40,10 @@ struct data_plane {
     struct tls_tickets *tickets;
 };
 
-struct new_listener {
-    const char *configured;
-    struct address bound;
-    struct front *front;
-    int *fds; // one per worker
-};
 struct data_plane_change {
     struct data_plane *plane;
     const struct config *config;
-    struct new_listener *opened;
+    struct opened *opened;
     size_t opened_count;
     unsigned *closed; // ids
     size_t closed_count;
@@ -145,6 +141,7 @@ static void throw_mail_away(struct data_plane *plane) {
 
 static void forget(struct running_listener *listener) {
     front_unref(listener->front);
+    socket_file_remove(&listener->file);
     mem_free(listener->configured);
 }
 
@@ -211,6 +208,10 @@ void data_plane_stop(struct data_plane *plane) {
 }
 
 void data_plane_drain(struct data_plane *plane) {
+    // Before the workers close their sockets: nobody finds a file that leads nowhere, and who comes next may
+    // take the place.
+    for (size_t i = 0; i < plane->listener_count; i++)
+        socket_file_remove(&plane->listeners[i].file);
     for (unsigned i = 0; i < plane->worker_count; i++) {
         struct message *message = mem_zero(1, sizeof *message);
         message->kind = WORKER_DRAIN;
@@ -231,38 +232,6 @@ static struct running_listener *running(struct data_plane *plane, const char *co
     return NULL;
 }
 
-// One socket per worker on the same address; port 0 becomes the first one's real port for the others.
-static bool open_sockets(struct new_listener *opened, const char *text, unsigned workers,
-                         struct error *error) {
-    struct address address;
-    opened->configured = text;
-    if (!address_parse(&address, text, error))
-        return false;
-    if (listen_taken(&address))
-        return error_set(error, "cannot listen on %s: the address is already in use", text);
-    for (unsigned i = 0; i < workers; i++) {
-        opened->fds[i] = listen_open(&address, true, error);
-        if (opened->fds[i] < 0)
-            return false;
-        address.len = sizeof address - offsetof(struct address, any);
-        getsockname(opened->fds[i], &address.any, &address.len);
-        opened->bound = address;
-    }
-    return true;
-}
-
-// Takes the front's reference.
-static bool open_listener(struct data_plane_change *change, const char *text, struct front *take_front,
-                          struct error *error) {
-    unsigned workers = change->plane->worker_count;
-    struct new_listener *opened = &change->opened[change->opened_count++];
-    opened->front = take_front;
-    opened->fds = mem_alloc(workers * sizeof *opened->fds);
-    for (unsigned i = 0; i < workers; i++)
-        opened->fds[i] = -1;
-    return open_sockets(opened, text, workers, error);
-}
-
 static bool same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
 }
@@ -274,8 +243,10 @@ static bool prepare_listener(struct data_plane_change *change, const struct list
     if (!front)
         return false;
     if (!known)
-        return open_listener(change, config->address, front, error);
+        return opened_open(&change->opened[change->opened_count++], config->address, (mode_t)config->mode,
+                           change->plane->worker_count, front, error);
     known->front_after = front;
+    known->mode_after = (mode_t)config->mode;
     return true;
 }
 
@@ -314,21 +285,26 @@ static void change_free(struct data_plane_change *change) {
 
 void data_plane_abandon(struct data_plane_change *change) {
     for (size_t i = 0; i < change->opened_count; i++)
-        for (unsigned k = 0; k < change->plane->worker_count; k++)
-            if (change->opened[i].fds[k] >= 0)
-                close(change->opened[i].fds[k]);
+        opened_abandon(&change->opened[i], change->plane->worker_count);
+    change->opened_count = 0;
     for (size_t i = 0; i < change->plane->listener_count; i++) {
         front_unref(change->plane->listeners[i].front_after);
         change->plane->listeners[i].front_after = NULL;
     }
-    for (size_t i = 0; i < change->opened_count; i++)
-        front_unref(change->opened[i].front);
     if (change->log_fd >= 0)
         close(change->log_fd);
     change_free(change);
 }
 
 // ---- reload: commit
+
+static void change_mode(struct running_listener *listener) {
+    if (listener->file.path && listener->mode != listener->mode_after &&
+        !socket_file_set_mode(&listener->file, listener->mode_after))
+        log_error("mode of a listener's socket not changed", "path=%s error=\"%s\"", listener->file.path,
+                  strerror(errno));
+    listener->mode = listener->mode_after;
+}
 
 static void replace_listeners(struct data_plane *plane, const struct data_plane_change *change) {
     size_t kept = 0;
@@ -341,6 +317,7 @@ static void replace_listeners(struct data_plane *plane, const struct data_plane_
         front_unref(listener.front);
         listener.front = listener.front_after;
         listener.front_after = NULL;
+        change_mode(&listener);
         plane->listeners[kept++] = listener;
     }
     plane->listeners =
@@ -350,6 +327,8 @@ static void replace_listeners(struct data_plane *plane, const struct data_plane_
             .configured = mem_copy_string(change->opened[i].configured),
             .bound = change->opened[i].bound,
             .front = change->opened[i].front,
+            .file = change->opened[i].file,
+            .mode = change->opened[i].mode,
             .id = ++plane->last_id,
         };
     plane->listener_count = kept;

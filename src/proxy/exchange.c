@@ -58,7 +58,7 @@ static void total_expired(struct deadline *deadline) {
             attempt_count_failure(exchange, ERROR_REASON_TIMEOUT);
         attempt_release(exchange, false);
         exchange->blame = ERROR_REASON_TIMEOUT;
-        reply_send(exchange, 504, "total_timeout", "the request took longer than it may");
+        reply_error(exchange, OWN_ERROR_TOTAL_TIMEOUT);
     }
     worker_leave(worker);
 }
@@ -79,6 +79,7 @@ static struct exchange *exchange_new(struct session *session) {
     exchange->worker = worker;
     exchange->hold = worker_hold(worker);
     exchange->start_ns = worker->now_ns;
+    exchange->client = slice_make(session->peer, session->peer_len);
     session->exchange = exchange;
     session->state = SESSION_EXCHANGE;
     deadline_clear(&session->deadline);
@@ -96,7 +97,7 @@ void exchange_refuse_late_head(struct session *session) {
     struct exchange *exchange = exchange_new(session);
     exchange->asked_to_close = true;
     counter_add(&session->worker->refused[REFUSED_HEADER_TIMEOUT], 1);
-    reply_send(exchange, 408, "header_timeout", "the request head did not arrive in time");
+    reply_error(exchange, OWN_ERROR_HEADER_TIMEOUT);
 }
 
 // Ids that clients may give: short and harmless in logs and headers.
@@ -213,7 +214,7 @@ void exchange_route(struct exchange *exchange, const char *head_at, const struct
     }
     if (index == NO_ROUTE) {
         counter_add(&worker->refused[REFUSED_NO_ROUTE], 1);
-        reply_send(exchange, 404, "no_route", "no route matches this request");
+        reply_error(exchange, OWN_ERROR_NO_ROUTE);
         return;
     }
     exchange->route = &exchange->hold->plan->routes[index];
@@ -252,6 +253,7 @@ void exchange_start(struct session *session, const char *head_at) {
     struct exchange *exchange = exchange_new(session);
     const struct head *head = &session->worker->request_head;
     exchange->request_id = make_request_id(exchange, head);
+    client_find(exchange, head);
     exchange->accepts_json = wants_json(head);
     exchange->to_head = slice_equal(head->method, SLICE("HEAD"));
     exchange->idempotent = method_idempotent(head->method);
@@ -270,7 +272,7 @@ void exchange_start(struct session *session, const char *head_at) {
         exchange->framing.length > (uint64_t)exchange_config(exchange)->limits.body_bytes) {
         counter_add(&session->worker->refused[REFUSED_BODY_TOO_LARGE], 1);
         exchange->asked_to_close = true;
-        reply_send(exchange, 413, "body_too_large", "the request body is larger than allowed");
+        reply_error(exchange, OWN_ERROR_BODY_TOO_LARGE);
         return;
     }
     uint64_t hops;

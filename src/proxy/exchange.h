@@ -8,6 +8,7 @@
 #pragma once
 #include "base/arena.h"
 #include "http/body.h"
+#include "proxy/own_error.h"
 #include "session.h"
 
 enum exchange_state {
@@ -50,11 +51,15 @@ struct exchange {
     // the decision
     const struct plan_route *route; // NULL: none yet, or none matched
     struct decision decision;
-    size_t serving;                      // the variant that is asked: the decided one, or the fallback
-    uint64_t unit_hash;                  // for unit_hash balancing
+    size_t serving;     // the variant that is asked: the decided one, or the fallback
+    uint64_t unit_hash; // for unit_hash balancing
+    struct slice
+        client; // its address as text: the peer's, or what trusted proxies say; in the arena or session
+    bool peer_trusted;                   // its X-Forwarded-* count
+    bool secure;                         // the client speaks TLS, with us or with a trusted proxy
     struct slice request_id, head_bytes; // head_bytes: kept when the head is needed again
     struct slice log_method, log_host, log_target, log_agent, log_endpoint; // kept when the access log is on
-    const char *reply_reason; // of the proxy's own answer: X-Sluice-Error, the log's `error`; NULL otherwise
+    const char *reply_reason; // of the proxy's own answer: X-Sluice-Error, the log's `reply`; NULL otherwise
 
     // the request
     struct framing framing;
@@ -140,6 +145,12 @@ bool attempt_again_on_status(struct exchange *exchange,
                              unsigned status); // true: the response was dropped, another attempt runs
 void attempt_release(struct exchange *exchange, bool reusable); // gives the connection and endpoint back
 void attempt_count_failure(struct exchange *exchange, enum error_reason reason); // passive health
+// client.c
+void client_find(struct exchange *exchange, const struct head *head);
+struct slice client_ip(const struct exchange *exchange); // for the decision; empty when it has none
+// X-Forwarded-For, -Proto and -Host; `host` is the request's own.
+void client_write(const struct exchange *exchange, const struct head *head, struct slice host,
+                  struct strbuf *out);
 // forward.c
 void forward_request_head(struct exchange *exchange, const struct head *head); // writes head_out
 // What the client is told of us: the request id, the variant, the cookie.
@@ -151,7 +162,7 @@ void transfer_response(struct exchange *exchange); // upstream -> client, as far
 // Reads into connection->in (taken when NULL; kept only when it holds bytes).
 enum stream_result transfer_read(struct connection *connection, struct buffer_pool *pool);
 // reply.c
-void reply_send(struct exchange *exchange, unsigned status, const char *reason, const char *text);
+void reply_error(struct exchange *exchange, enum own_error error);
 void reply_reject(struct exchange *exchange, enum reject reject);
 void reply_options(struct exchange *exchange); // OPTIONS that may go no further (Max-Forwards: 0)
 void view_of(struct exchange *exchange, const struct head *head, struct request_view *view);

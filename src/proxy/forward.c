@@ -12,7 +12,7 @@ void view_of(struct exchange *exchange, const struct head *head, struct request_
     const struct field *host = head_find(head, FIELD_HOST);
     *view = (struct request_view){
         .head = head,
-        .client_ip = slice_make(exchange->session->peer, exchange->session->peer_len),
+        .client_ip = client_ip(exchange),
         .arena = &exchange->arena,
     };
     // head_read_request has checked both; a target without a path ("*") matches as it is.
@@ -24,7 +24,7 @@ void view_of(struct exchange *exchange, const struct head *head, struct request_
 }
 
 static void mark_request(struct exchange *exchange, struct head *head) {
-    hop_mark_request(head, false);
+    hop_mark_request(head, exchange->peer_trusted);
     edit_mark(exchange_variant(exchange)->config->request, head);
     for (size_t i = 0; i < head->field_count; i++) {
         struct field *field = &head->fields[i];
@@ -33,6 +33,9 @@ static void mark_request(struct exchange *exchange, struct head *head) {
         case FIELD_CONTENT_LENGTH:
         case FIELD_TRANSFER_ENCODING:
         case FIELD_X_REQUEST_ID:
+        case FIELD_X_FORWARDED_FOR: // these three are written anew
+        case FIELD_X_FORWARDED_PROTO:
+        case FIELD_X_FORWARDED_HOST:
             field->drop = true;
             break;
         case FIELD_MAX_FORWARDS: // counted down for OPTIONS, of no meaning elsewhere (RFC 9110 7.6.2)
@@ -107,11 +110,6 @@ static void write_request_framing(struct exchange *exchange, struct strbuf *out)
     }
 }
 
-// How the client speaks with this proxy.
-static struct slice forwarded_scheme(const struct exchange *exchange) {
-    return exchange->session->stream.tls ? SLICE("https") : SLICE("http");
-}
-
 // OPTIONS about the whole server is "*" in origin-form (RFC 9112 3.2.4).
 static struct slice forwarded_target(const struct head *head, const struct uri *uri) {
     bool no_path =
@@ -141,11 +139,8 @@ void forward_request_head(struct exchange *exchange, const struct head *const_he
         write_field(out, SLICE("Host"), host);
     write_trace(exchange, head, out);
     write_kept_fields(out, head);
-    write_field(out, SLICE("X-Forwarded-For"),
-                slice_make(exchange->session->peer, exchange->session->peer_len));
+    client_write(exchange, head, host, out);
     write_max_forwards(head, out);
-    write_field(out, SLICE("X-Forwarded-Proto"), forwarded_scheme(exchange));
-    write_field(out, SLICE("X-Forwarded-Host"), host);
     strbuf_literal(out, "Via: 1.1 sluice\r\n");
     write_field(out, SLICE("X-Request-Id"), exchange->request_id);
     if (exchange->session->subject)
@@ -217,7 +212,7 @@ void forward_own_fields(struct exchange *exchange, struct strbuf *out) {
         write_field(out, SLICE("X-Sluice-Variant"), slice_of(exchange_variant(exchange)->config->name));
     if (exchange->decision.set_cookie)
         cookie_set(out, slice_of(route->sticky.cookie), exchange->decision.cookie_value, COOKIE_SECONDS,
-                   exchange->session->stream.tls != NULL);
+                   exchange->secure);
 }
 
 void forward_response_head(struct exchange *exchange, const struct head *const_head, struct strbuf *out) {

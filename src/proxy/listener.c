@@ -1,8 +1,10 @@
 #include "listener.h"
 #include "base/log.h"
 #include "crew.h"
+#include "proxy/own_error.h"
 #include "session.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,12 +32,16 @@ static void pause_all(struct worker *worker) {
 // Too many: told so, as far as the socket takes it without waiting (under TLS nothing can be said yet).
 static void refuse(struct listener *listener, int fd) {
     struct worker *worker = listener->worker;
-    static const char busy[] =
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 21\r\n"
-        "X-Sluice-Error: connections\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
-        "too many connections\n";
+    char busy[512];
+    const char *name = own_error_name(OWN_ERROR_CONNECTIONS), *text = own_error_text(OWN_ERROR_CONNECTIONS);
+    int len =
+        snprintf(busy, sizeof busy,
+                 "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                 "Content-Length: %zu\r\nX-Sluice-Error: %s\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+                 "%s (%s)\n",
+                 strlen(text) + strlen(name) + 4, name, text, name);
     counter_add(&worker->refused[REFUSED_CONNECTIONS], 1);
-    if (!listener->front->tls && send(fd, busy, sizeof busy - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    if (!listener->front->tls && send(fd, busy, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         log_debug("a refused connection was not told so", "error=%s", strerror(errno));
     close(fd);
 }

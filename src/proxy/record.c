@@ -69,7 +69,10 @@ static void write_log(const struct exchange *exchange, enum finish finish, unsig
     clock_iso(clock_wall_ms(), when);
     strbuf_format(line, "{\"time\":\"%s\"", when);
     text_field(line, "request_id", exchange->request_id);
-    text_field(line, "client", slice_make(exchange->session->peer, exchange->session->peer_len));
+    struct slice peer = slice_make(exchange->session->peer, exchange->session->peer_len);
+    text_field(line, "client", exchange->client);
+    if (!slice_equal(exchange->client, peer))
+        text_field(line, "peer", peer);
     text_field(line, "method", exchange->log_method);
     text_field(line, "host", exchange->log_host);
     text_field(line, "target", exchange->log_target);

@@ -107,13 +107,17 @@ static void send_answer(struct exchange *exchange, struct strbuf *take_body) {
     }
 }
 
-void reply_send(struct exchange *exchange, unsigned status, const char *reason, const char *text) {
+static void reply_send(struct exchange *exchange, unsigned status, const char *reason, const char *text) {
     struct strbuf body = {0};
     begin(exchange, status);
     exchange->reply_reason = reason;
     write_body(exchange, reason, text, &body);
     write_head(exchange, status, reason, body.len, &exchange->worker->scratch);
     send_answer(exchange, &body);
+}
+
+void reply_error(struct exchange *exchange, enum own_error error) {
+    reply_send(exchange, own_error_status(error), own_error_name(error), own_error_text(error));
 }
 
 void reply_options(struct exchange *exchange) {

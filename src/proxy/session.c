@@ -2,7 +2,9 @@
 #include "base/clock.h"
 #include "exchange.h"
 #include "handshake.h"
+#include "preface.h"
 #include <errno.h>
+#include <poll.h>
 
 // How long and how much a closing connection is read on, so that the client sees the answer and not a reset
 // (RFC 9112 9.6).
@@ -54,14 +56,37 @@ static void wait_for_head(struct session *session, bool begun) {
 void session_drain(struct session *session) {
     if (session->state == SESSION_WAITING)
         wait_for_head(session, false);
+    else if (session->state == SESSION_PREFACE)
+        preface_hurry(session, DRAIN_IDLE_MS);
 }
 
-void session_open(struct worker *worker, struct front *front, int fd, const struct address *peer) {
-    struct session *session = mem_zero(1, sizeof *session);
+void session_set_peer(struct session *session, const struct address *peer) {
     char text[ADDRESS_TEXT];
     size_t len = address_host(peer, text);
     session->peer_len = (uint8_t)(len < sizeof session->peer ? len : sizeof session->peer - 1);
     memcpy(session->peer, text, session->peer_len);
+    session->peer_ip = address_ip(peer);
+}
+
+// The listener's settings were needed up to here. False: the session was closed.
+static bool begin(struct session *session, struct front *front) {
+    if (front->tls)
+        return handshake_begin(session, front->tls);
+    wait_for_head(session, false);
+    return true;
+}
+
+static bool after_preface(struct session *session) {
+    struct front *front = session->front;
+    session->front = NULL;
+    bool going = begin(session, front);
+    front_unref(front);
+    return going;
+}
+
+void session_open(struct worker *worker, struct front *front, int fd, const struct address *peer) {
+    struct session *session = mem_zero(1, sizeof *session);
+    session_set_peer(session, peer);
     session->worker = worker;
     list_push(&worker->sessions, &session->link);
     counter_add(&worker->connections, 1);
@@ -69,10 +94,10 @@ void session_open(struct worker *worker, struct front *front, int fd, const stru
         session_close(session);
         return;
     }
-    if (!front->tls)
-        wait_for_head(session, false);
+    if (front->proxy_protocol)
+        preface_begin(session, front);
     else
-        handshake_begin(session, front->tls);
+        begin(session, front);
 }
 
 void session_close(struct session *session) {
@@ -89,6 +114,8 @@ void session_close(struct session *session) {
     buffer_give(session->in);
     session->in = NULL;
     mem_free(session->subject);
+    front_unref(session->front);
+    session->front = NULL;
     list_remove(&session->link);
     list_push(&worker->dead_sessions, &session->link);
     counter_add(&worker->connections, (uint64_t)-1);
@@ -207,11 +234,12 @@ static void read_head(struct session *session) {
         session_close(session);
 }
 
-// The client's side while an exchange does not read the body: only a reset is of interest.
+// The client's side while an exchange does not read the body: only that it has gone is of interest.
 static void watch_client(struct session *session) {
-    int code = 0;
-    socklen_t len = sizeof code;
-    if (getsockopt(session->stream.fd, SOL_SOCKET, SO_ERROR, &code, &len) == 0 && code != 0)
+    // An end of what it sends is none of what it reads; POLLHUP says that it reads no more: a unix socket was
+    // closed (TCP tells by a reset, POLLERR).
+    struct pollfd state = {.fd = session->stream.fd};
+    if (poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)))
         exchange_client_gone(session->exchange);
 }
 
@@ -220,6 +248,9 @@ void session_advance(struct session *session) {
     bool progress = true;
     while (progress && session->state != SESSION_CLOSED) {
         switch (session->state) {
+        case SESSION_PREFACE:
+            progress = preface_go_on(session) && after_preface(session);
+            break;
         case SESSION_HANDSHAKE:
             progress = handshake_go_on(session);
             if (progress)

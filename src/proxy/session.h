@@ -4,6 +4,7 @@
 #include "worker.h"
 
 enum session_state {
+    SESSION_PREFACE,   // the PROXY protocol's header, before anything else
     SESSION_WAITING,   // between requests; nothing read yet
     SESSION_HANDSHAKE, // of TLS, before the first request
     SESSION_HEAD,      // a request head is arriving
@@ -26,10 +27,14 @@ struct session {
     struct exchange *exchange;
     size_t lingered; // bytes thrown away while lingering
     char peer[46];   // the client's address as text
-    char *subject;   // of its verified certificate; NULL: none
+    struct ip peer_ip;
+    struct front *front; // until it speaks HTTP or TLS, with a reference; then NULL
+    char *subject;       // of its verified certificate; NULL: none
 };
 
 void session_open(struct worker *worker, struct front *front, int fd, const struct address *peer);
+// Who the client is: what the log, X-Forwarded-For and client_ip tell of this session from now on.
+void session_set_peer(struct session *session, const struct address *peer);
 // Reads into session->in (taken when NULL; kept only when it holds bytes).
 enum stream_result session_read(struct session *session);
 // Goes on with what is buffered or readable: heads while waiting, the body while an exchange wants it.

@@ -17,7 +17,7 @@ static void body_expired(struct deadline *deadline) {
     attempt_release(exchange, false);
     exchange->asked_to_close = true;
     if (exchange->state == EXCHANGE_AWAIT)
-        reply_send(exchange, 408, "body_timeout", "the request body did not arrive in time");
+        reply_error(exchange, OWN_ERROR_BODY_TIMEOUT);
     else
         exchange_finish(exchange, FINISH_CLIENT_GONE);
     worker_leave(worker);
@@ -87,7 +87,7 @@ static void refuse_body(struct exchange *exchange, enum reject reject) {
         return;
     }
     counter_add(&exchange->worker->refused[REFUSED_BODY_TOO_LARGE], 1);
-    reply_send(exchange, 413, "body_too_large", "the request body is larger than allowed");
+    reply_error(exchange, OWN_ERROR_BODY_TOO_LARGE);
 }
 
 // Takes the body's next bytes from session->in into segments behind *count. False: the exchange ended

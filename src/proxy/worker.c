@@ -11,16 +11,26 @@
 #define BUFFER_ROOM 65536
 
 const char *refusal_name(enum refusal refusal) {
-    static const char *const names[] = {
-        [REFUSED_NO_ROUTE] = "no_route",
-        [REFUSED_BODY_TOO_LARGE] = "body_too_large",
-        [REFUSED_HEADER_TIMEOUT] = "header_timeout",
-        [REFUSED_BODY_TIMEOUT] = "body_timeout",
-        [REFUSED_CONNECTIONS] = "connections",
-        [REFUSED_HANDSHAKES] = "handshakes",
-        [REFUSED_TLS_HANDSHAKE] = "tls_handshake",
-    };
-    return refusal < (enum refusal)REJECT_COUNT ? reject_name((enum reject)refusal) : names[refusal];
+    switch (refusal) {
+    case REFUSED_NO_ROUTE:
+        return own_error_name(OWN_ERROR_NO_ROUTE);
+    case REFUSED_BODY_TOO_LARGE:
+        return own_error_name(OWN_ERROR_BODY_TOO_LARGE);
+    case REFUSED_HEADER_TIMEOUT:
+        return own_error_name(OWN_ERROR_HEADER_TIMEOUT);
+    case REFUSED_BODY_TIMEOUT:
+        return own_error_name(OWN_ERROR_BODY_TIMEOUT);
+    case REFUSED_CONNECTIONS:
+        return own_error_name(OWN_ERROR_CONNECTIONS);
+    case REFUSED_HANDSHAKES:
+        return "handshakes";
+    case REFUSED_TLS_HANDSHAKE:
+        return "tls_handshake";
+    case REFUSED_PROXY_PROTOCOL:
+        return "proxy_protocol";
+    default:
+        return reject_name((enum reject)refusal);
+    }
 }
 
 // ---- events

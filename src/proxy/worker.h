@@ -33,8 +33,9 @@ enum refusal {
     REFUSED_HEADER_TIMEOUT,
     REFUSED_BODY_TIMEOUT,
     REFUSED_CONNECTIONS,
-    REFUSED_HANDSHAKES,    // too many at once
-    REFUSED_TLS_HANDSHAKE, // failed, or took too long
+    REFUSED_HANDSHAKES,     // too many at once
+    REFUSED_TLS_HANDSHAKE,  // failed, or took too long
+    REFUSED_PROXY_PROTOCOL, // its header was malformed, late or from somebody else
     REFUSALS
 };
 const char *refusal_name(enum refusal refusal);
@@ -60,6 +61,7 @@ struct worker {
     uint64_t now_ns;                         // at the start of the current event
     struct log_lane *log;
     struct log_ration handshake_log, tls_log; // failed TLS handshakes with clients, with endpoints
+    struct log_ration preface_log;            // refused PROXY protocol headers
     bool draining;
     // read by other threads
     _Alignas(64) uint64_t connections; // open client connections (a gauge with one writer)

@@ -89,7 +89,8 @@ static void what_is_not_available(void **state) {
     struct diagnostics diagnostics;
     struct strbuf said = {0};
     struct config *config =
-        load_text("listeners:\n  - address: 127.0.0.1:1\n    tls: {certificate: c.pem, private_key: k.pem}\n"
+        load_text("trusted_proxies: [10.0.0.0/8]\n"
+                  "listeners:\n  - address: 127.0.0.1:1\n    tls: {certificate: c.pem, private_key: k.pem}\n"
                   "  - {address: 127.0.0.1:2, proxy_protocol: true}\n  - address: unix:/run/s.sock\n"
                   "pools:\n  blue: {endpoints: [http://a, https://b], tls: {verify: false}}\n"
                   "routes:\n  - name: chat\n    mirror: {variant: v}\n    rollout: {strategy: rolling, "
@@ -99,13 +100,11 @@ static void what_is_not_available(void **state) {
     assert_false(config_available(config, &diagnostics));
     diagnostics_write(&diagnostics, "f", &said);
     assert_string_equal(strbuf_text(&said),
-                        "f:4:5: a listener's `proxy_protocol`: not available yet\n"
-                        "f:5:5: a listener on a unix socket: not available yet\n"
-                        "f:10:13: `mirror`: not available yet\n"
-                        "f:11:14: `rollout`: not available yet\n"
-                        "f:13:7: a variant's `price`: not available yet\n"
-                        "f:13:7: a variant's `request.json`: not available yet\n"
-                        "f:13:7: a variant's `request.system_prompt_file`: not available yet\n");
+                        "f:11:13: `mirror`: not available yet\n"
+                        "f:12:14: `rollout`: not available yet\n"
+                        "f:14:7: a variant's `price`: not available yet\n"
+                        "f:14:7: a variant's `request.json`: not available yet\n"
+                        "f:14:7: a variant's `request.system_prompt_file`: not available yet\n");
     diagnostics_free(&diagnostics);
     strbuf_free(&said);
     config_unref(config);
