@@ -1,6 +1,6 @@
 // own_error: every answer that is the proxy's own, in one table: status, name (X-Sluice-Error, the access
-// log's `error`, the JSON's `code`), the sentence for the client, the counter that it raises, when it happens
 // log's `reply`, the JSON's `code`), the sentence for the client, the counter that it raises, when it happens
+// and what to do. Refusals of malformed messages have their own table (http/reject.h); docs/errors.md shows
 // both. Pure; any thread.
 #pragma once
 #include "base/strbuf.h"
