@@ -39,19 +39,20 @@ class Response:
 
 
 class Client:
-    """One connection. Use as a context manager."""
+    """One connection, to (host, port) or to the path of a unix socket. Use as a context manager."""
 
     def __init__(self, address, timeout=15, receive_buffer=None, source=None):
-        host, port = address
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        unix = isinstance(address, str)
+        family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(patience(timeout))
         if source:
             self.socket.bind((source, 0))
-        self.socket.connect((host, port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.connect(address)
+        if not unix:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.address = address
         self.buffer = b""
 
@@ -80,7 +81,7 @@ class Client:
         names = {n.lower() for n, _ in fields}
         lines = [f"{method} {target} HTTP/1.1"]
         if "host" not in names:
-            lines.append(f"Host: {host or '%s:%d' % self.address}")
+            lines.append(f"Host: {host or ('localhost' if isinstance(self.address, str) else '%s:%d' % self.address)}")
         lines += [f"{n}: {v}" for n, v in fields]
         if isinstance(body, str):
             body = body.encode()

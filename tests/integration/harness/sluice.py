@@ -117,7 +117,10 @@ class Sluice:
         return self.address_of(0)
 
     def address_of(self, index):
-        host, port = self.listening()[index].rsplit(":", 1)
+        address = self.listening()[index]
+        if address.startswith("unix:"):
+            return address[5:]
+        host, port = address.rsplit(":", 1)
         return host.strip("[]"), int(port)
 
     @property
