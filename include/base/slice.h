@@ -11,7 +11,7 @@ struct slice {
     size_t len;
 };
 
-#define SLICE_NONE ((struct slice){0})
+#define SLICE_NONE     ((struct slice){0})
 #define SLICE(literal) ((struct slice){.at = (literal), .len = sizeof(literal) - 1})
 
 static inline struct slice slice_make(const char *at, size_t len) {

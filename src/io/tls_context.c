@@ -257,6 +257,8 @@ static void add_names(struct tls_context *context, size_t served) {
 // Sorted, and of several certificates for one name the first.
 static void settle_names(struct tls_context *context) {
     size_t kept = 0;
+    if (context->name_count == 0)
+        return;
     qsort(context->names, context->name_count, sizeof *context->names, compare_names);
     for (size_t i = 0; i < context->name_count; i++) {
         struct served_name *last = kept ? &context->names[kept - 1] : NULL;
