@@ -4,7 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG 4096
+#define BACKLOG      4096
+#define UNSENT_BYTES (256 << 10)
 
 static int fail(int fd, const struct address *address, const char *verb, struct error *error) {
     char text[ADDRESS_TEXT];
@@ -27,6 +28,10 @@ int listen_open(const struct address *address, bool share, struct error *error) 
             return fail(fd, address, "share", error);
         // Inherited by accepted sockets: one system call fewer for each.
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        // What was not sent yet waits with whoever it came from: a client that reads nothing then holds this
+        // much and not a send buffer of megabytes. Inherited too.
+        int unsent = UNSENT_BYTES;
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     }
     // "[::]:80" and "0.0.0.0:80" are two listeners, not one that shadows the other.
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)
