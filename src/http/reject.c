@@ -34,6 +34,7 @@ static const struct verdict verdicts[REJECT_COUNT] = {
     [REJECT_EXPECTATION] = {417, "expectation", "Only the expectation 100-continue can be met."},
     [REJECT_PARSERS_DISAGREE] = {400, "parsers_disagree", "The message can be read in two ways."},
     [REJECT_UNEXPECTED_SWITCH] = {502, "unexpected_switch", "The protocol was switched without being asked."},
+    [REJECT_TOO_MANY_INTERIM] = {502, "too_many_interim", "Too many interim responses came."},
 };
 
 const char *reject_name(enum reject reject) {

@@ -214,8 +214,8 @@ static bool replayable(const struct exchange *exchange) {
 // 9112 9.3.1).
 static bool stale(const struct exchange *exchange, const struct failure *failure) {
     return failure->condition == RETRY_RESET_BEFORE_RESPONSE && exchange->connection &&
-           exchange->connection->reused && !exchange->stale_retried && replayable(exchange) &&
-           (exchange->idempotent || !exchange->touched);
+           exchange->connection->reused && !exchange->connection->in && !exchange->interim &&
+           !exchange->stale_retried && replayable(exchange) && (exchange->idempotent || !exchange->touched);
 }
 
 static struct variant_lane *lane_of(const struct exchange *exchange) {
@@ -230,7 +230,7 @@ static void restart(struct exchange *exchange) {
 static bool try_again(struct exchange *exchange, const struct failure *failure) {
     const struct retry_config *retry = exchange->route->live.config->retry;
     if (!retry || exchange->retries >= (unsigned)retry->attempts || !retry_covers(retry, failure) ||
-        !replayable(exchange))
+        !replayable(exchange) || exchange->begun)
         return false;
     if (!budget_spend(exchange->route->retry_budget, exchange->worker->index))
         return false;
@@ -242,7 +242,7 @@ static bool try_again(struct exchange *exchange, const struct failure *failure) 
 static bool try_fallback(struct exchange *exchange, const struct failure *failure) {
     const struct route_config *config = exchange->route->live.config;
     if (!config->fallback || exchange->serving == config->fallback_index || exchange->charged_ns ||
-        !retry_covers(config->retry, failure) || !replayable(exchange))
+        !retry_covers(config->retry, failure) || !replayable(exchange) || exchange->begun)
         return false;
     record_fallback(exchange, failure->status, failure->reason);
     return true;

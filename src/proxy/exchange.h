@@ -94,7 +94,8 @@ struct exchange {
     struct strbuf response_trailers; // the trailer section
     unsigned status;                 // sent to the client; 0: none yet
     unsigned ended;                  // a tunnel's sides that have sent their last byte: ENDED_* bits
-    unsigned interim;                // 1xx passed on
+    unsigned interim;                // 1xx that came
+    bool begun; // one other than 100 was passed on: what follows must come from the same upstream
 
     struct deadline deadline;      // of the state: queue, connect, first byte, silence
     struct deadline body_deadline; // the client's silence inside its body

@@ -57,14 +57,17 @@ static void response_complete(struct exchange *exchange) {
 // A 1xx on its way to the final response: passed on to clients that know them (RFC 9110 15.2).
 static enum stream_result pass_interim(struct exchange *exchange, const struct head *head) {
     struct session *session = exchange->session;
-    if (head->status == 101 || ++exchange->interim > INTERIM_MOST) {
-        bad_response(exchange, REJECT_UNEXPECTED_SWITCH);
+    exchange->interim++;
+    if (head->status == 101 || exchange->interim > INTERIM_MOST) {
+        bad_response(exchange, head->status == 101 ? REJECT_UNEXPECTED_SWITCH : REJECT_TOO_MANY_INTERIM);
         return STREAM_FAILED;
     }
     if (exchange->old_client || (head->status == 100 && exchange->continue_sent))
         return STREAM_DONE;
     if (head->status == 100)
         exchange->continue_sent = true;
+    else
+        exchange->begun = true;
     struct strbuf *out = &exchange->worker->scratch;
     strbuf_clear(out);
     write_status_line(out, head->status, head->reason);

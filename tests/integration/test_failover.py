@@ -139,6 +139,37 @@ def test_nothing_falls_back_once_the_answer_has_begun(start_sluice, upstream):
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("hint, answers", [("103 Early Hints", 502), ("100 Continue", 200)])
+def test_nothing_is_asked_again_once_a_hint_went_to_the_client(start_sluice, upstream, hint, answers):
+    """100 only says that the body may come; any other interim answer is the beginning of the answer."""
+    def handler(_request, reply):
+        reply.raw(f"HTTP/1.1 {hint}\r\n\r\n".encode())
+        reply.close()
+    sick, well = upstream("sick", handler), upstream("well")
+    daemon = start_sluice({"pools": {"stable": pool(sick), "canary": pool(well)}, "routes": [
+        route(variants={"stable": 100, "canary": 0}, fallback="canary", retry=RETRY)]})
+    with daemon.client() as client:
+        response = client.ask("POST", body="x")
+        assert response.status == answers and response.interim[0] == int(hint[:3])
+    assert well.count == (0 if answers == 502 else 1)
+
+
+def test_a_begun_answer_on_a_reused_connection_is_not_asked_for_again(start_sluice, upstream):
+    """An idle connection that closes before a byte came is the upstream's time-out; after a byte it is a failure."""
+    def handler(request, reply):
+        if request.path == "/half":
+            reply.raw(b"HTTP/1.1 200 OK\r\nContent-Le")
+            reply.close()
+        else:
+            reply.send(200, "well")
+    server = upstream("sick", handler)
+    daemon = start_sluice({"workers": 1, "pools": {"stable": pool(server)}, "routes": [route()]})
+    with daemon.client() as client:
+        assert client.ask().text == "well"
+        assert client.ask(target="/half").status == 502
+    assert [r.path for r in server.requests] == ["/", "/half"] and {r.connection for r in server.requests} == {0}
+
+
 def test_an_endpoint_killed_under_load_costs_no_client_an_error(start_sluice, simulate):
     """kill -9 of a model server; the other endpoint and the fallback take over what had not begun to be answered."""
     models = [simulate("canary-1"), simulate("canary-2"), simulate("stable")]
