@@ -140,7 +140,8 @@ def test_a_client_that_reads_nothing_takes_six_mebibytes_at_most(start_sluice, u
         assert stuck.wait(patience(20))
         over.set()
     assert sent[0] <= 6 * MIB, sent[0]
-    assert sanitizer() or watch.grown() < 1024
+    grown = watch.grown()
+    assert sanitizer() or grown < 1024, f"{grown} KiB"
 
 
 # ---- who goes away, and who only has nothing more to say
