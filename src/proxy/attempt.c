@@ -110,7 +110,8 @@ static void attempt_connect(struct exchange *exchange) {
     struct worker *worker = exchange->worker;
     if (log_lane_on(worker->log))
         exchange->log_endpoint = arena_copy(&exchange->arena, slice_of(exchange->endpoint->url));
-    exchange->connection = connection_lease(&worker->connector, exchange->endpoint, exchange);
+    if (!exchange->stale_retried) // who closed one idle connection may have closed them all
+        exchange->connection = connection_lease(&worker->connector, exchange->endpoint, exchange);
     if (exchange->connection) {
         send_request(exchange);
         return;

@@ -1,6 +1,7 @@
 """Retries and fallbacks: what fails before it began to answer is asked elsewhere."""
 import json
 import signal
+import threading
 
 import pytest
 
@@ -138,7 +139,6 @@ def test_nothing_falls_back_once_the_answer_has_begun(start_sluice, upstream):
     assert servers["stable"].count == 0 and servers["canary"].count == 1
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("hint, answers", [("103 Early Hints", 502), ("100 Continue", 200)])
 def test_nothing_is_asked_again_once_a_hint_went_to_the_client(start_sluice, upstream, hint, answers):
     """100 only says that the body may come; any other interim answer is the beginning of the answer."""
@@ -170,6 +170,28 @@ def test_a_begun_answer_on_a_reused_connection_is_not_asked_for_again(start_slui
     assert [r.path for r in server.requests] == ["/", "/half"] and {r.connection for r in server.requests} == {0}
 
 
+def test_a_stale_connection_is_followed_by_a_fresh_one(start_sluice, upstream):
+    """Where one idle connection was closed the others were too: the second try must not go over one of them."""
+    together = threading.Barrier(2)
+
+    def handler(request, reply):
+        if request.path == "/warm":
+            together.wait(patience(10))
+        elif request.connection < 2:
+            reply.close()
+            return
+        reply.send(200, "well")
+    server = upstream("stable", handler)
+    daemon = start_sluice({"workers": 1, "pools": {"stable": pool(server)}, "routes": [route()]})
+    with daemon.client() as one, daemon.client() as other:
+        one.request(target="/warm")
+        other.request(target="/warm")
+        assert one.response().status == other.response().status == 200
+        assert one.ask().text == "well"
+    assert [r.connection for r in server.requests if r.path == "/"] in ([0, 2], [1, 2])
+
+
+@pytest.mark.heavy
 def test_an_endpoint_killed_under_load_costs_no_client_an_error(start_sluice, simulate):
     """kill -9 of a model server; the other endpoint and the fallback take over what had not begun to be answered."""
     models = [simulate("canary-1"), simulate("canary-2"), simulate("stable")]
