@@ -89,6 +89,7 @@ def test_refusals(start_sluice, upstream):
     server = upstream()
     daemon = start_sluice({"workers": 1, "access_log": {"path": "access.log"}, "pools": {"stable": pool(server)},
                            "routes": [route(retry={"on": ["connect"]})]})
+    answers = []
     for reason, raw in MALFORMED.items():
         status = int(REFUSALS[reason][0])
         counter = f'`sluice_rejected_requests_total{{reason="{reason}"}}`'
@@ -101,9 +102,11 @@ def test_refusals(start_sluice, upstream):
                 if reason not in EARLY:
                     assert response.header("Content-Type").startswith(accept)
                 assert response.header("Connection") == "close" and client.closed()
-            line = logged(daemon, response.header("X-Request-Id"))
-            assert (line["reply"], line["status"]) == (reason, status)
+            answers.append((response.header("X-Request-Id"), reason, status))
         assert counter_of(daemon, counter) == before + 2
+    for request_id, reason, status in answers:
+        line = logged(daemon, request_id)
+        assert (line["reply"], line["status"]) == (reason, status)
     assert server.count == 0 or all(r.path == "/never" and r.chunked for r in server.requests)
 
 
