@@ -96,10 +96,13 @@ static const char introduction[] =
     "well. This "
     "page is generated from the program's own\ntables; every row is produced by a test.\n\n";
 
-static const char refusals[] = "\n## Requests that are refused as malformed\n\n"
-                               "Nothing of them reaches an upstream, and the connection ends. Each raises\n"
-                               "`sluice_rejected_requests_total{reason=\"NAME\"}`.\n\n"
-                               "| status | X-Sluice-Error, log `reply` | when |\n| --- | --- | --- |\n";
+static const char refusals[] =
+    "\n## Requests that are refused as malformed\n\n"
+    "Nothing of a malformed head reaches an upstream. Where chunks turn out malformed, what "
+    "came before may have,\nbut not their end: the upstream sees its connection "
+    "close. Either way the client's connection ends. Each raises\n"
+    "`sluice_rejected_requests_total{reason=\"NAME\"}`.\n\n"
+    "| status | X-Sluice-Error, log `reply` | when |\n| --- | --- | --- |\n";
 
 static const char unanswered[] =
     "\n## Connections that end without an answer\n\n"

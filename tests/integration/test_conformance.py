@@ -57,7 +57,7 @@ def replies(log, since=0):
 
 @pytest.mark.heavy
 def test_requests(front, origin):  # pylint: disable=redefined-outer-name
-    cases = [c for c in load("requests") if not (front.wrap and c.get("half_close"))]  # TLS cannot be closed by half
+    cases = load("requests")
     wrong = judge_all("requests", cases, splits(), front.address, origin, front.wrap)
     assert not wrong, "\n".join(wrong)
     assert not origin.violations, "\n".join(origin.violations)

@@ -62,8 +62,10 @@ class Line:
             pass  # refused already: the answer says so
 
     def finish(self):
+        """Ends the client's side of the TCP connection; under TLS without a word of it."""
         try:
-            self.sock.shutdown(socket.SHUT_WR)
+            with socket.socket(fileno=os.dup(self.sock.fileno())) as same:
+                same.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # closed by the other side already
 
