@@ -79,10 +79,13 @@ class Front:
             assert got, f"closed after {data!r}"
             data += got
         head, body = data.split(b"\r\n\r\n", 1)
-        length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
-        while len(body) < length:
-            body += sock.recv(65536)
-        return head.decode(), body
+        length, pieces = int(re.search(rb"(?i)content-length: (\d+)", head)[1]), [body]
+        missing = length - len(body)
+        while missing > 0:
+            pieces.append(sock.recv(65536))
+            assert pieces[-1], f"{missing} bytes are missing"
+            missing -= len(pieces[-1])
+        return head.decode(), b"".join(pieces)
 
     def refused(self, reason="tls_handshake"):
         return self.daemon.metrics().sum("sluice_rejected_requests_total", reason=reason)
