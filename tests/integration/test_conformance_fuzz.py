@@ -1,6 +1,7 @@
-"""Messages of the conformance suite with random faults. No verdict is known for them, but three things hold for any bytes:
-the origin reads nothing that is no request, every request that reaches it is answered to the client that sent it, in order,
-and none of that depends on how the bytes were cut."""
+"""Messages of the conformance suite with random faults. No verdict is known for them, but some things hold for any bytes.
+Requests: the origin reads nothing that is no request, every request that reaches it is answered to the client that sent it,
+in order, and none of that depends on how the bytes were cut. Answers: the client reads nothing that is no answer, and nobody
+ever gets what was meant for another."""
 import itertools
 import random
 import re
@@ -8,10 +9,10 @@ import time
 
 import pytest
 
-from harness.conformance import Line, each, load
+from harness.conformance import Line, each, load, new_origin
 from harness.scale import scaled
 from harness.sluice import route
-from harness.strict_origin import StrictOrigin
+from harness.strict_origin import FIELDS, Script, StrictOrigin
 
 SEED = 1729
 FAULTS = [b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\0", b" ", b"\t", b"\x0b", b"\x7f", b"\x85", b":", b",", b";", b"\"", b"0", b"1",
@@ -109,3 +110,61 @@ def test_random_faults(start_sluice, origin):  # pylint: disable=redefined-outer
     assert not wrong, "\n".join(wrong)
     assert not origin.violations, "\n".join(origin.violations)
     assert len(jobs) // 10 < next(served) < len(jobs), "some faults are harmless, and not all"
+
+
+ANSWER = re.compile(rb"HTTP/1\.1 [1-5][0-9][0-9] [^\r\n\0]*\r\n" + FIELDS + rb"\r\n")
+
+
+def read_strictly(line, method):
+    """The final answer's status, when there is one, and whether all of it came; every head must be a proper one."""
+    while True:
+        while b"\r\n\r\n" not in line.bytes:
+            if not line.fill():
+                assert not line.bytes, f"an unfinished head: {line.bytes!r}"
+                return None
+        at = line.bytes.index(b"\r\n\r\n") + 4
+        head = line.bytes[:at]
+        assert ANSWER.fullmatch(head), f"no head: {head!r}"
+        framing = re.findall(rb"(?i)\r\n(?:content-length|transfer-encoding): ([^\r]*)", head)
+        assert len(framing) <= 1, f"ambiguous: {head!r}"
+        if b" 1" != head[8:10]:
+            return line.answer(method)
+        line.bytes = line.bytes[at:]
+
+
+@pytest.mark.heavy
+def test_random_faults_in_answers(start_sluice):
+    origin = new_origin()  # pylint: disable=redefined-outer-name
+    times = {"first_byte": "500ms", "stream_idle": "500ms"}
+    daemon = start_sluice({"workers": 2, "timeouts": times, "routes": [route()], "pools": {"stable": {
+        "endpoints": [origin.url], "ejection": {"consecutive_failures": 0}}}})
+    chance = random.Random(SEED)
+    cases = [c for c in load("responses") if len(c["raw"]) < 600]
+    good = [c["raw"].encode("latin-1") for c in cases if c["outcome"] == "deliver"]
+    bad = [c["raw"].encode("latin-1") for c in cases if c["outcome"] != "deliver"]
+    raws = [spoil(chance, chance.choice(good if chance.random() < 0.7 else bad)) for _ in range(scaled(1500))]
+    jobs = [(repr(raw), raw, chance.choice(["GET", "GET", "HEAD"]), chance.random() < 0.8) for raw in raws]
+    delivered = itertools.count()
+
+    def work(number, raw, method, close):
+        token = f"cz{number}c"
+        origin.scripts[token[:-1]] = Script(raw, close=close)
+        line = Line(daemon.address)
+        try:
+            line.send(f"{method} /r-{token} HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
+            answer = read_strictly(line, method)
+            if answer and "X-Sluice-Error" not in answer[1] and answer[3]:
+                next(delivered)
+            if line.ended or not answer or "\r\nConnection: close\r\n" in answer[1]:
+                line.close()
+                line = Line(daemon.address)
+            line.send(f"GET /after-{token} HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
+            after = read_strictly(line, "GET")
+        finally:
+            line.close()
+        return [] if after and after[2] == f"GET /after-{token}".encode() else [f"the next request is answered {after}"]
+    wrong = each(jobs, work)
+    origin.stop()
+    assert not wrong, "\n".join(wrong)
+    assert not origin.violations, "\n".join(origin.violations)
+    assert len(jobs) // 10 < next(delivered) < len(jobs)

@@ -5,9 +5,9 @@ import socket
 import threading
 import time
 
-HEAD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.1\r\n"
-                  rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*)\r\n")
-FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n")
+FIELDS = rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*)"
+HEAD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.1\r\n" + FIELDS + rb"\r\n")
+TRAILER = re.compile(FIELDS + rb"\r\n")
 SIZE = re.compile(rb"([0-9a-fA-F]{1,16})\r\n")
 SPLITS = ("none", "half", "byte", "head")
 
@@ -198,7 +198,9 @@ class _Reader:
             body += data
             if self._take(2) != b"\r\n":
                 raise Violation("a chunk without its end")
-        while (line := self._line()) != b"\r\n":
-            if not FIELD.fullmatch(line):
-                raise Violation(f"a malformed trailer: {line!r}")
+        trailers = self._line()
+        while not trailers.endswith(b"\r\n\r\n") and trailers != b"\r\n":
+            trailers += self._line()
+        if not TRAILER.fullmatch(trailers):
+            raise Violation(f"malformed trailers: {trailers!r}")
         return body
