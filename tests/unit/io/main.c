@@ -5,10 +5,11 @@ int test_listen(void);
 int test_mailbox(void);
 int test_outbox(void);
 int test_proxy_protocol(void);
+int test_socket_file(void);
 int test_stream(void);
 
 int main(void) {
     int failed = test_address() + test_address_list() + test_deadline() + test_listen() + test_mailbox() +
-                 test_outbox() + test_proxy_protocol() + test_stream();
+                 test_outbox() + test_proxy_protocol() + test_socket_file() + test_stream();
     return failed != 0;
 }

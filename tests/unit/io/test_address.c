@@ -37,6 +37,23 @@ static void mapped_ipv4_is_shown_as_ipv4(void **state) {
     assert_string_equal(text, "10.1.2.3");
 }
 
+static void the_ip_of_an_address(void **state) {
+    (void)state;
+    static const char *const pairs[][2] = {{"10.1.2.3:80", "10.1.2.3"},
+                                           {"[::ffff:10.1.2.3]:80", "10.1.2.3"},
+                                           {"[2001:db8::1]:80", "2001:db8::1"},
+                                           {"unix:/run/s.sock", "unix"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct address address;
+        struct error error;
+        char text[IP_TEXT];
+        assert_true(address_parse(&address, pairs[i][0], &error));
+        struct ip ip = address_ip(&address);
+        ip_text(&ip, text);
+        assert_string_equal(text, pairs[i][1]);
+    }
+}
+
 static void a_numeric_host_is_told_from_a_name(void **state) {
     (void)state;
     struct address address;
@@ -53,9 +70,8 @@ static void a_numeric_host_is_told_from_a_name(void **state) {
 
 int test_address(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms_are_read_and_written_back),
-        cmocka_unit_test(wrong_forms_are_named),
-        cmocka_unit_test(mapped_ipv4_is_shown_as_ipv4),
+        cmocka_unit_test(forms_are_read_and_written_back),    cmocka_unit_test(wrong_forms_are_named),
+        cmocka_unit_test(mapped_ipv4_is_shown_as_ipv4),       cmocka_unit_test(the_ip_of_an_address),
         cmocka_unit_test(a_numeric_host_is_told_from_a_name),
     };
     return cmocka_run_group_tests_name("address", tests, NULL, NULL);

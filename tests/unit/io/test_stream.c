@@ -56,10 +56,37 @@ static void a_short_read_ends_the_reading(void **state) {
     event_base_free(base);
 }
 
+static void what_was_peeked_at_stays(void **state) {
+    (void)state;
+    struct event_base *base = event_base_new();
+    struct stream stream;
+    char bytes[64];
+    size_t got;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    assert_true(stream_open(&stream, base, pair[0], happened, &stream));
+    assert_int_equal(stream_peek(&stream, bytes, sizeof bytes, &got), STREAM_BLOCKED);
+    assert_int_equal(write(pair[1], "abc", 3), 3);
+    event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(stream_peek(&stream, bytes, sizeof bytes, &got), STREAM_DONE);
+        assert_int_equal(got, 3);
+        assert_true(stream.readable);
+    }
+    assert_int_equal(stream_read(&stream, bytes, 2, &got), STREAM_DONE);
+    assert_int_equal(stream_peek(&stream, bytes, sizeof bytes, &got), STREAM_DONE);
+    assert_int_equal(got, 1);
+    assert_memory_equal(bytes, "c", 1);
+    stream_close(&stream);
+    close(pair[1]);
+    event_base_free(base);
+}
+
 int test_stream(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_end_that_comes_with_the_bytes_is_not_lost),
         cmocka_unit_test(a_short_read_ends_the_reading),
+        cmocka_unit_test(what_was_peeked_at_stays),
     };
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
 }
