@@ -87,11 +87,21 @@ static bool is_forwarding(enum field_id id) {
            id == FIELD_X_FORWARDED_HOST || id == FIELD_X_FORWARDED_OTHER;
 }
 
+// "Content_Length" and "Transfer_Encoding" frame nothing, but gateway interfaces that write '_' for '-' (RFC
+// 3875 4.1.18) tell an application otherwise.
+static bool is_framing_twin(const struct field *field) {
+    struct slice second = field->name, first = slice_cut(&second, '_');
+    return second.at &&
+           ((slice_equal_fold(first, SLICE("Content")) && slice_equal_fold(second, SLICE("Length"))) ||
+            (slice_equal_fold(first, SLICE("Transfer")) && slice_equal_fold(second, SLICE("Encoding"))));
+}
+
 void hop_mark_request(struct head *head, bool trusted_peer) {
     mark_hops(head);
     for (size_t i = 0; i < head->field_count; i++) {
         struct field *field = &head->fields[i];
-        if (field->id == FIELD_X_SLUICE || (is_forwarding(field->id) && !trusted_peer))
+        if (field->id == FIELD_X_SLUICE || (is_forwarding(field->id) && !trusted_peer) ||
+            is_framing_twin(field))
             field->drop = true;
         else if (field->id == FIELD_X_FORWARDED_OTHER && slice_find(field->name, '_') < field->name.len)
             field->drop =

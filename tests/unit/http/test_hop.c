@@ -63,6 +63,23 @@ static void removes_spoofed_fields(void **state) {
     assert_false(dropped("Forwarded"));
 }
 
+static void removes_twins_of_framing(void **state) {
+    (void)state;
+    static const char bytes[] =
+        "POST / HTTP/1.1\r\nHost: h\r\nContent_Length: 9\r\ntransfer_ENCODING: chunked\r\n"
+        "Content_Lengths: a\r\nContent_Lengt: b\r\n"
+        "X_Transfer_Encoding: c\r\nMy_Field: d\r\nContent-Length: 5\r\n\r\n";
+    message_must_read(slice_make(bytes, sizeof bytes - 1), &head);
+    hop_mark_request(&head, true);
+    static const char *const twins[] = {"Content_Length", "Transfer_Encoding"};
+    for (size_t i = 0; i < 2; i++)
+        assert_true(dropped(twins[i]));
+    static const char *const others[] = {"Content_Lengths", "Content_Lengt", "X_Transfer_Encoding",
+                                         "My_Field", "Content-Length"};
+    for (size_t i = 0; i < 5; i++)
+        assert_false(dropped(others[i]));
+}
+
 static void marks_responses(void **state) {
     (void)state;
     enum reject reject;
@@ -87,6 +104,7 @@ int test_hop(void) {
         cmocka_unit_test(marks_hops),
         cmocka_unit_test(connection_cannot_name_all),
         cmocka_unit_test(removes_spoofed_fields),
+        cmocka_unit_test(removes_twins_of_framing),
         cmocka_unit_test(marks_responses),
     };
     return cmocka_run_group_tests_name("hop", tests, NULL, NULL);
