@@ -17,7 +17,7 @@ enum state {
     VALUE_QUOTED,
     VALUE_ESCAPED, // after a backslash in it
     VALUE_END,     // after the closing quote
-    VALUE_SPACE,   // white space after a value: ';' is due
+    VALUE_SPACE,   // white space after a value or a size: ';' is due
     SIZE_LF,
     DATA,
     DATA_CR,
@@ -53,7 +53,7 @@ static enum state after_extension(char c) {
     return c == '\r' ? SIZE_LF : c == ';' ? EXTENSION : BROKEN;
 }
 
-// One byte of an extension: *( ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] BWS ), checked and
+// One byte of an extension: *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ), checked and
 // dropped.
 static enum state take_extension(enum state state, char c) {
     bool token = octet_is(c, OCTET_TOKEN);
@@ -110,7 +110,7 @@ static enum state take_byte(struct chunk_decoder *decoder, char c) {
         decoder->line_bytes = 0;
         return take_digit(decoder, c);
     case SIZE_MORE:
-        return c == '\r' ? SIZE_LF : c == ';' ? EXTENSION : take_digit(decoder, c);
+        return c == '\r' ? SIZE_LF : c == ';' ? EXTENSION : blank(c) ? VALUE_SPACE : take_digit(decoder, c);
     case SIZE_LF:
         return c != '\n' ? BROKEN : decoder->left ? DATA : TRAILER;
     case DATA_CR:

@@ -42,7 +42,7 @@ static void splits_everywhere(void **state) {
     (void)state;
     static struct outcome got;
     struct slice bytes = SLICE("5\r\nhello\r\n00A;n=v ; q=\"a\\\"b;\";x\r\n0123456789\r\n"
-                               "0000000000000001\r\nz\r\n000;end\r\nA: b\r\nC:\r\n\r\nGET /next");
+                               "0000000000000001 \t;x\r\nz\r\n000 ;end\r\nA: b\r\nC:\r\n\r\nGET /next");
     for (size_t first = 0; first <= bytes.len; first++)
         for (size_t second = first; second <= bytes.len; second++) {
             decode(bytes, first, second, &got);
@@ -61,7 +61,9 @@ static const struct {
     BAD("\r\n", REJECT_BAD_CHUNK),
     BAD(" 5\r\nhello\r\n", REJECT_BAD_CHUNK),
     BAD("5 \r\nhello\r\n", REJECT_BAD_CHUNK),
-    BAD("5 ;a\r\nhello\r\n", REJECT_BAD_CHUNK),
+    BAD("5\t\r\nhello\r\n", REJECT_BAD_CHUNK),
+    BAD("5 0;a\r\nhello\r\n", REJECT_BAD_CHUNK),
+    BAD(" ;a\r\nhello\r\n", REJECT_BAD_CHUNK),
     BAD("+5\r\nhello\r\n", REJECT_BAD_CHUNK),
     BAD("-5\r\nhello\r\n", REJECT_BAD_CHUNK),
     BAD("0x5\r\nhello\r\n", REJECT_BAD_CHUNK),
