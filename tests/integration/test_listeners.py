@@ -1,6 +1,7 @@
 """Where clients connect: unix sockets, IPv6, several at once; with TLS and the PROXY protocol on top."""
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ import pytest
 from harness.certificates import make_ca, make_certificate
 from harness.client import Client
 from harness.haproxy import BINARY as HAPROXY, Haproxy
-from harness.load import Loop, free_port
+from harness.load import Loop
 from harness.scale import patience, scaled
 from harness.sluice import pool, route
 from harness.wait import wait_for
@@ -243,8 +244,26 @@ def test_ipv6(serve):
     assert server.requests[-1].header("X-Forwarded-Host") == f"[::1]:{daemon.port}"
 
 
+def port_free_everywhere():
+    """Free on every address of both families, and not one that the kernel may give to a connection meanwhile."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        first = int(f.read().split()[0])
+    ports = list(range(max(1024, first - 10_000), first))
+    random.shuffle(ports)
+    for port in ports:
+        with socket.socket(socket.AF_INET) as four, socket.socket(socket.AF_INET6) as six:
+            six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                four.bind(("0.0.0.0", port))
+                six.bind(("::", port))
+                return port
+            except OSError:
+                pass
+    raise AssertionError("no port is free")
+
+
 def test_both_families_on_one_port_are_two_listeners(serve):
-    port = free_port()
+    port = port_free_everywhere()
     daemon, server = serve([{"address": f"[::]:{port}"}, {"address": f"0.0.0.0:{port}"}])
     for host, client in (("127.0.0.1", "127.0.0.1"), ("::1", "::1")):
         with Client((host, port)) as connection:
