@@ -12,6 +12,7 @@ struct framing {
     bool keep_alive;      // the sender allows another message after this one (RFC 9112 9.3)
     bool expect_continue; // request: Expect: 100-continue on HTTP/1.1, and a body follows
     bool upgrade;         // request: GET, HTTP/1.1, Connection: upgrade, Upgrade: websocket and no body
+                          // response: 101 that says the same; any other switch is one to something else
 };
 
 enum reject framing_of_request(const struct head *head, struct framing *framing);

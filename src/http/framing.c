@@ -105,6 +105,12 @@ static enum reject frame(const struct head *head, const struct clues *clues, str
     return REJECT_NONE;
 }
 
+// Only WebSocket: h2c is removed from HTTP (RFC 9113 3.1) and would carry requests past us.
+static bool names_websocket(const struct head *head, const struct clues *clues) {
+    return clues->connection_upgrade && clues->upgrades == 1 && head->minor == 1 &&
+           slice_equal_fold(clues->upgrade, SLICE("websocket"));
+}
+
 enum reject framing_of_request(const struct head *head, struct framing *framing) {
     struct clues clues;
     gather(head, &clues);
@@ -115,10 +121,7 @@ enum reject framing_of_request(const struct head *head, struct framing *framing)
         return REJECT_EXPECTATION;
     bool body = framing->kind == BODY_CHUNKED || framing->length > 0;
     framing->expect_continue = clues.expects && head->minor == 1 && body;
-    // Only WebSocket: h2c is removed from HTTP (RFC 9113 3.1) and would carry requests past us.
-    framing->upgrade = clues.connection_upgrade && clues.upgrades == 1 && head->minor == 1 && !body &&
-                       slice_equal_fold(clues.upgrade, SLICE("websocket")) &&
-                       slice_equal(head->method, SLICE("GET"));
+    framing->upgrade = names_websocket(head, &clues) && !body && slice_equal(head->method, SLICE("GET"));
     return REJECT_NONE;
 }
 
@@ -128,6 +131,7 @@ enum reject framing_of_response(const struct head *head, bool to_head, struct fr
     enum reject reject = frame(head, &clues, framing);
     if (reject != REJECT_NONE)
         return reject;
+    framing->upgrade = head->status == 101 && names_websocket(head, &clues);
     if (to_head || head->status < 200 || head->status == 204 || head->status == 304) {
         framing->kind = BODY_NONE;
         framing->length = 0;

@@ -133,7 +133,7 @@ static enum progress read_response_head(struct exchange *exchange) {
         buffer->start += (uint32_t)head->bytes;
         if (head->status >= 200)
             return begin_response(exchange, head);
-        if (head->status == 101 && exchange->framing.upgrade) {
+        if (head->status == 101 && exchange->framing.upgrade && exchange->response_framing.upgrade) {
             tunnel_begin(exchange, head);
             return PROGRESS_ENDED;
         }

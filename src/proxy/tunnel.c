@@ -92,13 +92,11 @@ void tunnel_upstream(struct exchange *exchange) {
 }
 
 static void write_switch(struct exchange *exchange, struct head *head, struct strbuf *out) {
-    const struct field *protocol = head_find(head, FIELD_UPGRADE);
-    struct slice name = protocol ? protocol->value : SLICE("websocket");
     hop_mark_response(head);
     write_status_line(out, 101, head->reason);
     write_kept_fields(out, head);
     strbuf_literal(out, "Connection: upgrade\r\n");
-    write_field(out, SLICE("Upgrade"), name);
+    write_field(out, SLICE("Upgrade"), SLICE("websocket"));
     forward_own_fields(exchange, out);
     strbuf_literal(out, "\r\n");
 }

@@ -117,6 +117,21 @@ def test_what_nobody_asked_for_is_refused(pair):
         assert server.requests[-1].header("Upgrade") is None
 
 
+@pytest.mark.parametrize("answer", [
+    b"HTTP/1.1 101 X\r\n\r\n", b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\n\r\n", b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n",
+    b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+    b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n\r\n",
+    b"HTTP/1.0 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"])
+def test_a_switch_to_something_else_is_refused(pair, answer):
+    """RFC 9110 7.8: the protocol that was asked for, and named."""
+    daemon, server = pair
+    server.handler = lambda _request, reply: (reply.raw(answer), reply.close())
+    with daemon.client() as client:
+        client.request("GET", "/v1/realtime", headers=ASK)
+        response = client.response()
+        assert response.status == 502 and response.header("X-Sluice-Error") == "bad_response"
+
+
 def test_it_counts_as_one_exchange_and_its_ends_are_seen(pair):
     daemon, server = pair
     server.handler = echo

@@ -111,6 +111,27 @@ static void upgrades(void **state) {
     }
 }
 
+static void switches(void **state) {
+    (void)state;
+    static const struct {
+        struct slice bytes;
+        bool upgrade;
+    } cases[] = {
+        {SLICE("HTTP/1.1 101 X\r\nConnection: x, UPGRADE\r\nUpgrade: WebSocket\r\n\r\n"), true},
+        {SLICE("HTTP/1.0 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), false},
+        {SLICE("HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n"), false},
+        {SLICE("HTTP/1.1 101 X\r\nConnection: upgrade\r\n\r\n"), false},
+        {SLICE("HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"), false},
+        {SLICE("HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket, h2c\r\n\r\n"), false},
+        {SLICE("HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket\r\n\r\n"), false},
+        {SLICE("HTTP/1.1 200 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        response(cases[i].bytes, false);
+        assert_int_equal(framing.upgrade, cases[i].upgrade);
+    }
+}
+
 static void bounds_connection_options(void **state) {
     (void)state;
     for (size_t options = 64; options <= 65; options++) {
@@ -130,6 +151,7 @@ int test_framing(void) {
         cmocka_unit_test(responses_without_body),
         cmocka_unit_test(expectations),
         cmocka_unit_test(upgrades),
+        cmocka_unit_test(switches),
         cmocka_unit_test(bounds_connection_options),
     };
     return cmocka_run_group_tests_name("framing", tests, NULL, NULL);
