@@ -11,7 +11,7 @@ import pytest
 
 from harness.certificates import make_ca, make_certificate
 from harness.conformance import judge_all, load, new_origin, steps_of
-from harness.scale import scaled
+from harness.scale import patience, scaled
 from harness.sluice import route
 from harness.strict_origin import SPLITS
 from harness.wait import wait_for
@@ -146,3 +146,26 @@ def test_the_judge_finds_fault_with_a_relay(origin):  # pylint: disable=redefine
     assert len(bad) > 40 and bad <= blamed, bad - blamed
     assert len(good - blamed) > 20, "what is well as it is may pass"
     assert origin.violations, "what the relay let through was no HTTP"
+
+
+@pytest.mark.parametrize("extra", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL", b"\r\n", b"E"])
+def test_bytes_on_an_idle_connection_end_it(start_sluice, upstream, extra):
+    """Nothing was asked, so nothing can be an answer (RFC 9112 9.2): not even to who asks next."""
+    received, closed = threading.Event(), threading.Event()
+
+    def handler(request, reply):
+        reply.send(200, request.path)
+        if request.path == "/first":
+            received.wait(patience(10))
+            reply.raw(extra)
+            if reply.wait_closed():
+                closed.set()
+            reply.close()
+    server = upstream("stable", handler)
+    daemon = start_sluice({"workers": 1, "pools": {"stable": {"endpoints": [server.url]}}, "routes": [route()]})
+    with daemon.client() as client:
+        assert client.ask(target="/first").text == "/first"
+        received.set()
+        assert closed.wait(patience(10)), "the proxy keeps the connection"
+        assert client.ask(target="/next").text == "/next"
+    assert [r.connection for r in server.requests] == [0, 1]
