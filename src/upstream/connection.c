@@ -5,7 +5,8 @@
 
 // Idle connections are closed before common servers do it (nginx 75 s, uvicorn 5 s is shorter: their close is
 // noticed by the event, and a request that crosses it is sent again when that is safe).
-#define IDLE_MS 60000
+#define IDLE_MS       60000
+#define RECEIVE_BYTES (512 << 10) // the kernel doubles it, for its own book-keeping
 // More addresses than these are not waited for: each would get too small a part of the connect time-out.
 #define PATIENCE_MOST 4
 
@@ -58,10 +59,14 @@ struct connection *connection_lease(struct connector *connector, struct endpoint
 
 static bool connect_to(struct connection *connection, const struct address *address) {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    int receive = RECEIVE_BYTES;
     if (fd < 0)
         return false;
     if (address->any.sa_family != AF_UNIX)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // The kernel would let it grow to megabytes, which a flooding endpoint fills for a client that reads
+    // nothing. Before connecting: the window's scale follows from it.
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof receive);
     // Connecting first: the event's first report then is about the connection, not about an unconnected
     // socket.
     if (connect(fd, &address->any, address->len) != 0 && errno != EINPROGRESS) {
