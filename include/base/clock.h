@@ -9,3 +9,6 @@ uint64_t clock_monotonic_ns(void); // never goes back; for durations and deadlin
 uint64_t clock_wall_ms(void);      // Unix time; for people and logs
 #define CLOCK_ISO_BYTES 25
 void clock_iso(uint64_t wall_ms, char text[CLOCK_ISO_BYTES]); // 2026-11-23T05:35:24.123Z, NUL-terminated
+#define CLOCK_HTTP_BYTES 30
+void clock_http(uint64_t wall_ms,
+                char text[CLOCK_HTTP_BYTES]); // Mon, 23 Nov 2026 05:35:24 GMT (RFC 9110 5.6.7)

@@ -27,6 +27,7 @@ enum reject {
     REJECT_BAD_CHUNK,
     REJECT_BAD_TRAILER,
     REJECT_EXPECTATION,
+    REJECT_MISDIRECTED,
     REJECT_PARSERS_DISAGREE,
     REJECT_UNEXPECTED_SWITCH,
     REJECT_TOO_MANY_INTERIM,
@@ -34,5 +35,5 @@ enum reject {
 };
 
 const char *reject_name(enum reject reject); // "bad_chunk"; stable, used in logs and metrics
-unsigned reject_status(enum reject reject);  // 400, 405, 414, 417, 431, 501, 505
+unsigned reject_status(enum reject reject);  // 400, 405, 414, 417, 421, 431, 501, 505
 const char *reject_text(enum reject reject); // one sentence for the client

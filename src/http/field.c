@@ -12,7 +12,7 @@ struct known {
 static const struct known *const known_by_length[LONGEST + 1] = {
     [2] = NAMES({"te", FIELD_TE}),
     [3] = NAMES({"via", FIELD_VIA}),
-    [4] = NAMES({"host", FIELD_HOST}),
+    [4] = NAMES({"host", FIELD_HOST}, {"date", FIELD_DATE}),
     [6] = NAMES({"accept", FIELD_ACCEPT}, {"cookie", FIELD_COOKIE}, {"expect", FIELD_EXPECT}),
     [7] = NAMES({"upgrade", FIELD_UPGRADE}, {"trailer", FIELD_TRAILER}),
     [9] = NAMES({"forwarded", FIELD_FORWARDED}),

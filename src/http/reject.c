@@ -32,6 +32,7 @@ static const struct verdict verdicts[REJECT_COUNT] = {
     [REJECT_BAD_CHUNK] = {400, "bad_chunk", "The chunked body is malformed."},
     [REJECT_BAD_TRAILER] = {400, "bad_trailer", "The trailer section is malformed or too large."},
     [REJECT_EXPECTATION] = {417, "expectation", "Only the expectation 100-continue can be met."},
+    [REJECT_MISDIRECTED] = {421, "misdirected", "The request is for https, and came without."},
     [REJECT_PARSERS_DISAGREE] = {400, "parsers_disagree", "The message can be read in two ways."},
     [REJECT_UNEXPECTED_SWITCH] = {502, "unexpected_switch", "The protocol was switched without being asked."},
     [REJECT_TOO_MANY_INTERIM] = {502, "too_many_interim", "Too many interim responses came."},

@@ -7,7 +7,6 @@ static bool belongs_in_the_head(struct slice name) {
     static const struct slice names[] = {
         {"Age", 3},
         {"Cache-Control", 13},
-        {"Date", 4},
         {"Expires", 7},
         {"Location", 8},
         {"Pragma", 6},
@@ -56,10 +55,19 @@ static bool listed(struct slice name, struct slice list) {
     return false;
 }
 
-void trailer_names(struct slice list, struct strbuf *out) {
+void trailer_ending(const struct head *head, struct strbuf *out) {
+    for (size_t i = 0; i < head->field_count; i++) {
+        if (head->fields[i].id != FIELD_CONNECTION)
+            continue;
+        strbuf_slice(out, head->fields[i].value);
+        strbuf_char(out, ',');
+    }
+}
+
+void trailer_names(struct slice list, struct slice ending, struct strbuf *out) {
     while (list.at) {
         struct slice name = slice_trim(slice_cut(&list, ','));
-        if (!trailer_allowed(name))
+        if (!trailer_allowed(name) || listed(name, ending))
             continue;
         if (out->len)
             strbuf_literal(out, ", ");
@@ -67,7 +75,7 @@ void trailer_names(struct slice list, struct strbuf *out) {
     }
 }
 
-bool trailer_write(struct slice section, struct slice announced, struct strbuf *out) {
+bool trailer_write(struct slice section, struct slice announced, struct slice ending, struct strbuf *out) {
     size_t begin = out->len;
     unsigned fields = 0;
     strbuf_literal(out, "0\r\n");
@@ -76,7 +84,7 @@ bool trailer_write(struct slice section, struct slice announced, struct strbuf *
         struct slice value = slice_make(section.at, end);
         struct slice name = slice_cut(&value, ':');
         section = slice_from(section, end + 2);
-        if (!trailer_allowed(name) || (announced.at && !listed(name, announced)))
+        if (!trailer_allowed(name) || listed(name, ending) || (announced.at && !listed(name, announced)))
             continue;
         write_field(out, name, slice_trim(value));
         fields++;

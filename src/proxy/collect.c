@@ -15,7 +15,6 @@ static void body_expired(struct deadline *deadline) {
 static void collected(struct exchange *exchange) {
     struct worker *worker = exchange->worker;
     deadline_clear(&exchange->deadline);
-    exchange_note_last_chunk(exchange);
     struct head_limits unlimited = {SIZE_MAX, SIZE_MAX};
     enum reject reject;
     must(head_read_request(exchange->head_bytes, &unlimited, &worker->request_head, &reject) ==

@@ -224,12 +224,20 @@ void exchange_route(struct exchange *exchange, const char *head_at, const struct
     dispatch(exchange, head, head_at);
 }
 
+// A target of https that came in the clear, says a peer that we have no reason to believe (RFC 9110 15.5.20):
+// the client thinks it is protected, and the upstream would be told otherwise.
+static bool misdirected(const struct exchange *exchange, const struct head *head) {
+    static const struct slice scheme = {"https:", 6};
+    return !exchange->secure && head->target.len > scheme.len &&
+           slice_equal_fold(slice_make(head->target.at, scheme.len), scheme);
+}
+
 static enum reject read_framing(struct exchange *exchange, const struct head *head, const char *head_at) {
     enum reject reject = framing_of_request(head, &exchange->framing);
     if (reject == REJECT_NONE &&
         !parser_agrees_on_request(slice_make(head_at, head->bytes), head, &exchange->framing))
         reject = REJECT_PARSERS_DISAGREE;
-    return reject;
+    return reject == REJECT_NONE && misdirected(exchange, head) ? REJECT_MISDIRECTED : reject;
 }
 
 // The client's trailers go upstream as far as it has announced them; the upstream's go to a client that says
@@ -238,15 +246,17 @@ static void note_trailers(struct exchange *exchange, const struct head *head) {
     exchange->wants_trailers = !exchange->old_client && head_has_token(head, FIELD_TE, SLICE("trailers"));
     if (exchange->framing.kind != BODY_CHUNKED || !head_find(head, FIELD_TRAILER))
         return;
-    struct strbuf *names = &exchange->worker->scratch;
-    strbuf_clear(names);
+    struct strbuf names = {0}, ending = {0};
+    trailer_ending(head, &ending);
     for (size_t i = 0; i < head->field_count; i++)
         if (head->fields[i].id == FIELD_TRAILER)
-            trailer_names(head->fields[i].value, names);
-    if (!names->len)
-        return;
-    exchange->announced = arena_copy(&exchange->arena, strbuf_as_slice(names));
-    exchange->request.chunks.trailers = &exchange->trailers;
+            trailer_names(head->fields[i].value, strbuf_as_slice(&ending), &names);
+    if (names.len) {
+        exchange->announced = arena_copy(&exchange->arena, strbuf_as_slice(&names));
+        exchange->request.chunks.trailers = &exchange->trailers;
+    }
+    strbuf_free(&names);
+    strbuf_free(&ending);
 }
 
 void exchange_start(struct session *session, const char *head_at) {
@@ -325,8 +335,9 @@ bool exchange_let_body_through(struct exchange *exchange) {
 }
 
 void exchange_note_last_chunk(struct exchange *exchange) {
-    if (exchange->request.complete && exchange->announced.at && !exchange->last_chunk.len)
-        trailer_write(strbuf_as_slice(&exchange->trailers), exchange->announced, &exchange->last_chunk);
+    if (exchange->request.complete && exchange->trailing.at && !exchange->last_chunk.len)
+        trailer_write(strbuf_as_slice(&exchange->trailers), exchange->trailing, SLICE_NONE,
+                      &exchange->last_chunk);
 }
 
 static void client_expired(struct deadline *deadline) {
@@ -348,7 +359,17 @@ void exchange_client_gone(struct exchange *exchange) {
 
 // ---- the one exit
 
+// The client of HTTP/1.0 that reads until the end would take any orderly end for the end of the answer.
+static bool ends_by_closing(const struct exchange *exchange) {
+    enum body_kind kind = exchange->response_framing.kind;
+    return exchange->old_client &&
+           (exchange->state == EXCHANGE_RESPOND || exchange->state == EXCHANGE_FLUSH) &&
+           (kind == BODY_CHUNKED || kind == BODY_UNTIL_CLOSE);
+}
+
 static enum session_after after(const struct exchange *exchange, enum finish finish) {
+    if (finish != FINISH_COMPLETE && ends_by_closing(exchange))
+        return SESSION_THEN_RESET;
     if (finish == FINISH_CLIENT_GONE || finish == FINISH_CUT_SHORT || finish == FINISH_SILENT ||
         finish == FINISH_STOPPED)
         return SESSION_THEN_CLOSE;

@@ -72,7 +72,8 @@ struct exchange {
     struct strbuf head_out; // the head as it goes upstream
     size_t head_out_len;    // of it without a chunk-size line that a replay adds
     struct strbuf kept;     // body data, kept
-    struct slice announced; // names of the trailers that go upstream; at == NULL: none do
+    struct slice announced; // names of the trailers that may go upstream; at == NULL: none may
+    struct slice trailing;  // those that do, with the variant that is asked
     struct strbuf trailers,
         last_chunk; // the client's trailer section; the last chunk made of it, when there is one
 
@@ -92,6 +93,7 @@ struct exchange {
     bool chunk_response;             // the body goes to the client in chunks
     bool wants_trailers;             // the client takes trailers
     struct strbuf response_trailers; // the trailer section
+    struct slice response_ending;    // what its Connection names: ends here, in the trailers too
     unsigned status;                 // sent to the client; 0: none yet
     unsigned ended;                  // a tunnel's sides that have sent their last byte: ENDED_* bits
     unsigned interim;                // 1xx that came
@@ -154,6 +156,8 @@ void client_write(const struct exchange *exchange, const struct head *head, stru
                   struct strbuf *out);
 // forward.c
 void forward_request_head(struct exchange *exchange, const struct head *head); // writes head_out
+// Date: now. An answer that has none gets one (RFC 9110 6.6.1), and so do the proxy's own.
+void forward_date(struct worker *worker, struct strbuf *out);
 // What the client is told of us: the request id, the variant, the cookie.
 void forward_own_fields(struct exchange *exchange, struct strbuf *out);
 void forward_response_head(struct exchange *exchange, const struct head *head, struct strbuf *out);

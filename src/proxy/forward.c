@@ -89,6 +89,24 @@ static void write_max_forwards(const struct head *head, struct strbuf *out) {
         strbuf_format(out, "Max-Forwards: %llu\r\n", (unsigned long long)hops - 1);
 }
 
+// The trailers that go on: announced, and neither set nor removed by the variant, which would otherwise be
+// undone by whoever merges trailers into the head.
+static void choose_trailers(struct exchange *exchange) {
+    struct strbuf names = {0};
+    for (struct slice rest = exchange->announced; rest.at;) {
+        struct slice name = slice_trim(slice_cut(&rest, ','));
+        if (edit_touches(exchange_variant(exchange)->config->request, name))
+            continue;
+        if (names.len)
+            strbuf_literal(&names, ", ");
+        strbuf_slice(&names, name);
+    }
+    exchange->trailing = names.len ? arena_copy(&exchange->arena, strbuf_as_slice(&names)) : SLICE_NONE;
+    strbuf_free(&names);
+    strbuf_clear(&exchange->last_chunk); // another variant may have chosen others
+    exchange_note_last_chunk(exchange);
+}
+
 static void write_length(struct strbuf *out, uint64_t length) {
     strbuf_literal(out, "Content-Length: ");
     strbuf_u64(out, length);
@@ -104,8 +122,8 @@ static void write_request_framing(struct exchange *exchange, struct strbuf *out)
         write_length(out, exchange->request.bytes);
     } else if (exchange->framing.kind == BODY_CHUNKED) {
         strbuf_literal(out, "Transfer-Encoding: chunked\r\n");
-        if (exchange->announced.at)
-            write_field(out, SLICE("Trailer"), exchange->announced);
+        if (exchange->trailing.at)
+            write_field(out, SLICE("Trailer"), exchange->trailing);
         exchange->chunk_request = true;
     }
 }
@@ -134,6 +152,7 @@ void forward_request_head(struct exchange *exchange, const struct head *const_he
     struct slice host = uri.authority.len ? uri.authority : host_field ? host_field->value : SLICE("");
     strbuf_clear(out);
     mark_request(exchange, head);
+    choose_trailers(exchange);
     write_request_line(out, head->method, forwarded_target(head, &uri));
     if (!sets_host(variant->config->request))
         write_field(out, SLICE("Host"), host);
@@ -141,7 +160,8 @@ void forward_request_head(struct exchange *exchange, const struct head *const_he
     write_kept_fields(out, head);
     client_write(exchange, head, host, out);
     write_max_forwards(head, out);
-    strbuf_literal(out, "Via: 1.1 sluice\r\n");
+    // Of the message that was received (RFC 9110 7.6.3).
+    write_field(out, SLICE("Via"), exchange->old_client ? SLICE("1.0 sluice") : SLICE("1.1 sluice"));
     write_field(out, SLICE("X-Request-Id"), exchange->request_id);
     if (exchange->session->subject)
         write_field(out, SLICE("X-Sluice-Client-Subject"), slice_of(exchange->session->subject));
@@ -169,13 +189,18 @@ static void mark_response(struct head *head) {
 }
 
 static void write_response_trailer(struct exchange *exchange, const struct head *head, struct strbuf *out) {
-    struct strbuf names = {0};
+    struct strbuf names = {0}, ending = {0};
     if (!exchange->wants_trailers || exchange->response_framing.kind != BODY_CHUNKED)
         return;
+    strbuf_clear(&exchange->response_trailers); // another answer's, which was refused
     exchange->response.chunks.trailers = &exchange->response_trailers;
+    trailer_ending(head, &ending);
+    exchange->response_ending =
+        ending.len ? arena_copy(&exchange->arena, strbuf_as_slice(&ending)) : SLICE_NONE;
+    strbuf_free(&ending);
     for (size_t i = 0; i < head->field_count; i++)
         if (head->fields[i].id == FIELD_TRAILER)
-            trailer_names(head->fields[i].value, &names);
+            trailer_names(head->fields[i].value, exchange->response_ending, &names);
     if (names.len)
         write_field(out, SLICE("Trailer"), strbuf_as_slice(&names));
     strbuf_free(&names);
@@ -205,6 +230,15 @@ static void write_response_framing(struct exchange *exchange, const struct head 
     }
 }
 
+void forward_date(struct worker *worker, struct strbuf *out) {
+    if (worker->now_ns >= worker->date_end_ns) {
+        uint64_t wall = clock_wall_ms();
+        clock_http(wall, worker->date);
+        worker->date_end_ns = worker->now_ns + (1000 - wall % 1000) * NS_PER_MS;
+    }
+    write_field(out, SLICE("Date"), slice_make(worker->date, sizeof worker->date - 1));
+}
+
 void forward_own_fields(struct exchange *exchange, struct strbuf *out) {
     const struct route_config *route = exchange->route->live.config;
     write_field(out, SLICE("X-Request-Id"), exchange->request_id);
@@ -221,6 +255,9 @@ void forward_response_head(struct exchange *exchange, const struct head *const_h
     write_status_line(out, head->status, head->reason);
     write_kept_fields(out, head);
     write_response_framing(exchange, head, out);
+    const struct field *date = head_find(head, FIELD_DATE);
+    if (!date || date->drop)
+        forward_date(exchange->worker, out);
     forward_own_fields(exchange, out);
     if (exchange->worker->draining || !exchange->request.complete)
         exchange->asked_to_close = true;

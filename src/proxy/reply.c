@@ -32,6 +32,7 @@ static void write_end(const struct exchange *exchange, struct strbuf *out) {
 static void write_head(struct exchange *exchange, unsigned status, const char *reason, size_t body_len,
                        struct strbuf *out) {
     write_status_line(out, status, SLICE(""));
+    forward_date(exchange->worker, out);
     write_field(out, SLICE("Content-Type"),
                 exchange->accepts_json ? SLICE("application/json") : SLICE("text/plain; charset=utf-8"));
     strbuf_format(out, "Content-Length: %zu\r\n", body_len);
@@ -124,6 +125,7 @@ void reply_options(struct exchange *exchange) {
     struct strbuf *head = &exchange->worker->scratch, body = {0};
     begin(exchange, 200);
     write_status_line(head, 200, SLICE(""));
+    forward_date(exchange->worker, head);
     strbuf_literal(head, ALLOW "Content-Length: 0\r\n");
     write_field(head, SLICE("X-Request-Id"), exchange->request_id);
     write_end(exchange, head);

@@ -5,6 +5,7 @@
 #include "preface.h"
 #include <errno.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 // How long and how much a closing connection is read on, so that the client sees the answer and not a reset
 // (RFC 9112 9.6).
@@ -178,12 +179,19 @@ static void give_empty(struct session *session) {
     }
 }
 
+static void make_close_a_reset(struct session *session) {
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(session->stream.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 void session_after_exchange(struct session *session, enum session_after after) {
     if (session->state == SESSION_CLOSED)
         return;
     session->exchange = NULL;
     give_empty(session);
-    if (after == SESSION_THEN_CLOSE) {
+    if (after == SESSION_THEN_RESET)
+        make_close_a_reset(session);
+    if (after == SESSION_THEN_CLOSE || after == SESSION_THEN_RESET) {
         session_close(session);
         return;
     }

@@ -40,7 +40,12 @@ enum stream_result session_read(struct session *session);
 // Goes on with what is buffered or readable: heads while waiting, the body while an exchange wants it.
 void session_advance(struct session *session);
 // The exchange has ended and its response is written: next request, linger or close.
-enum session_after { SESSION_KEEP, SESSION_THEN_LINGER, SESSION_THEN_CLOSE };
+enum session_after {
+    SESSION_KEEP,
+    SESSION_THEN_LINGER,
+    SESSION_THEN_CLOSE,
+    SESSION_THEN_RESET, // only the kind of end tells the client that its answer is not whole
+};
 void session_after_exchange(struct session *session, enum session_after after);
 // The worker drains: a session between requests stays only a moment longer.
 void session_drain(struct session *session);

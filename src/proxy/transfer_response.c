@@ -185,7 +185,8 @@ static enum progress pass_body(struct exchange *exchange, struct slice head) {
         buffer->end = buffer->start + (uint32_t)data;
         exchange->response_bytes += data;
         bool trailers = exchange->response_trailers.len && exchange->response.complete &&
-                        trailer_write(strbuf_as_slice(&exchange->response_trailers), SLICE_NONE, &last);
+                        trailer_write(strbuf_as_slice(&exchange->response_trailers), SLICE_NONE,
+                                      exchange->response_ending, &last);
         if (exchange->chunk_response)
             frame_chunk(buffer, data, exchange->response.complete && !trailers);
         segments[count++] = segment_buffer(buffer);

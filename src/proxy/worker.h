@@ -1,6 +1,7 @@
 // worker: one thread with its own event base, listeners, client sessions, upstream connections and metric
 // lanes. Everything in it belongs to its thread; the mailbox is the only door.
 #pragma once
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "front.h"
@@ -59,6 +60,8 @@ struct worker {
     struct head request_head, response_head; // scratch: valid during one event
     struct strbuf scratch;                   // heads and replies being written
     uint64_t now_ns;                         // at the start of the current event
+    char date[CLOCK_HTTP_BYTES];             // for Date fields, of the second that ends at date_end_ns
+    uint64_t date_end_ns;
     struct log_lane *log;
     struct log_ration handshake_log, tls_log; // failed TLS handshakes with clients, with endpoints
     struct log_ration preface_log;            // refused PROXY protocol headers

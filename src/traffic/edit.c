@@ -21,16 +21,27 @@ static bool settable(enum field_id id) {
     }
 }
 
-static bool touches(const struct request_edit_config *edit, const struct field *field) {
+static bool sets(const struct request_edit_config *edit, struct slice name) {
     for (size_t i = 0; i < edit->set_headers.count; i++)
-        if (slice_equal_fold(field->name, slice_of(edit->set_headers.items[i].name)))
-            return true;
-    if (field->id == FIELD_HOST) // a request needs one: it can be set, not removed
-        return false;
-    for (size_t i = 0; i < edit->remove_headers.count; i++)
-        if (slice_equal_fold(field->name, slice_of(edit->remove_headers.items[i])))
+        if (slice_equal_fold(name, slice_of(edit->set_headers.items[i].name)))
             return true;
     return false;
+}
+
+static bool removes(const struct request_edit_config *edit, struct slice name) {
+    for (size_t i = 0; i < edit->remove_headers.count; i++)
+        if (slice_equal_fold(name, slice_of(edit->remove_headers.items[i])))
+            return true;
+    return false;
+}
+
+bool edit_touches(const struct request_edit_config *edit, struct slice name) {
+    return edit && (sets(edit, name) || removes(edit, name));
+}
+
+// A request needs a Host: it can be set, not removed.
+static bool replaces(const struct request_edit_config *edit, const struct field *field) {
+    return field->id == FIELD_HOST ? sets(edit, field->name) : edit_touches(edit, field->name);
 }
 
 void edit_mark(const struct request_edit_config *edit, struct head *head) {
@@ -38,7 +49,7 @@ void edit_mark(const struct request_edit_config *edit, struct head *head) {
         return;
     for (size_t i = 0; i < head->field_count; i++) {
         struct field *field = &head->fields[i];
-        if (!field->drop && settable(field->id) && touches(edit, field))
+        if (!field->drop && settable(field->id) && replaces(edit, field))
             field->drop = true;
     }
 }

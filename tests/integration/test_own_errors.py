@@ -43,6 +43,7 @@ MALFORMED = {
     "bad_chunk": CHUNKED + "x\r\n",
     "bad_trailer": CHUNKED + "0\r\nX y: z\r\n\r\n",
     "expectation": "POST /{0} HTTP/1.1\r\n" + HOST + "Expect: more\r\nContent-Length: 5\r\n{1}\r\n",
+    "misdirected": "GET https://a.example/{0} HTTP/1.1\r\n" + HOST + "{1}\r\n",
 }
 # Our scanner and llhttp agree on every message that is known: only a unit test can make them differ.
 BY_UNIT_TEST = {"parsers_disagree": ("../unit/http/test_parser.c", "notices_another_framing")}

@@ -16,6 +16,11 @@ static void writes_known_times(void **state) {
     assert_string_equal(text, "9999-12-31T23:59:59.999Z");
     clock_iso(UINT64_MAX, text); // clamped, never overruns
     assert_string_equal(text, "9999-12-31T23:59:59.999Z");
+    char date[CLOCK_HTTP_BYTES];
+    clock_http(784887151000ull, date); // RFC 9110 6.6.1's own
+    assert_string_equal(date, "Tue, 15 Nov 1994 08:12:31 GMT");
+    clock_http(UINT64_MAX, date);
+    assert_string_equal(date, "Fri, 31 Dec 9999 23:59:59 GMT");
 }
 
 static void agrees_with_the_library(void **state) {
@@ -29,6 +34,10 @@ static void agrees_with_the_library(void **state) {
         snprintf(want + len, sizeof want - len, ".%03uZ", (unsigned)(ms % 1000));
         clock_iso(ms, text);
         assert_string_equal(text, want);
+        char date[CLOCK_HTTP_BYTES];
+        strftime(want, sizeof want, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        clock_http(ms, date);
+        assert_string_equal(date, want);
     }
 }
 

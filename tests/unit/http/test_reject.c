@@ -22,6 +22,7 @@ static void statuses(void **state) {
     assert_int_equal(reject_status(REJECT_CONNECT), 405);
     assert_int_equal(reject_status(REJECT_TARGET_TOO_LONG), 414);
     assert_int_equal(reject_status(REJECT_EXPECTATION), 417);
+    assert_int_equal(reject_status(REJECT_MISDIRECTED), 421);
     assert_int_equal(reject_status(REJECT_HEAD_TOO_LARGE), 431);
     assert_int_equal(reject_status(REJECT_UNKNOWN_CODING), 501);
     assert_int_equal(reject_status(REJECT_BAD_VERSION), 505);
