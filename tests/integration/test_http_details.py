@@ -35,7 +35,7 @@ def says(data, close=False):
     return handler
 
 
-def with_trailers(client, method="GET"):
+def with_trailers(client):
     """(head, body, trailer lines) of a chunked answer."""
     head, body, lines = client.final_head(), b"", []
     while size := int(client.until(b"\r\n"), 16):
@@ -155,18 +155,22 @@ def test_an_https_target_on_a_secure_connection_is_served(start_sluice, upstream
     ca = make_ca(tmp_path)
     pair = make_certificate(tmp_path, ca, names=["127.0.0.1"])
     server = upstream()
+    tls = {"certificate": pair.certificate, "private_key": pair.key}
     daemon = start_sluice({"workers": 1, "pools": {"stable": pool(server)}, "routes": [route()],
-                           "listeners": [{"address": "127.0.0.1:0", "tls": {"certificate": pair.certificate, "key": pair.key}}]})
+                           "listeners": [{"address": "127.0.0.1:0", "tls": tls}]})
     with daemon.client() as client:
         client.socket = ssl.create_default_context(cafile=ca.certificate).wrap_socket(client.socket, server_hostname="127.0.0.1")
         for scheme in ("https", "http"):
             assert ask_raw(client, f"GET {scheme}://a.example/x HTTP/1.1\r\nHost: b\r\n\r\n").status == 200
-    assert [(r.target, r.header("Host"), r.header("X-Forwarded-Proto")) for r in server.requests] == [("/x", "a.example", "https")] * 2
+    for request in server.requests:
+        assert (request.target, request.header("Host")) == ("/x", "a.example")
+        assert request.header("X-Forwarded-Proto") == "https"
 
 
 def test_a_trusted_proxys_word_makes_it_secure(start_sluice, upstream):
     server = upstream()
-    daemon = start_sluice({"workers": 1, "pools": {"stable": pool(server)}, "routes": [route()], "trusted_proxies": ["127.0.0.1/32"]})
+    daemon = start_sluice({"workers": 1, "pools": {"stable": pool(server)}, "routes": [route()],
+                           "trusted_proxies": ["127.0.0.1/32"]})
     for proto, status in (("https", 200), ("http", 421)):
         with daemon.client() as client:
             assert ask_raw(client, "GET https://a.example/ HTTP/1.1\r\nHost: a.example\r\n"
