@@ -11,6 +11,16 @@ static void body_expired(struct deadline *deadline) {
     worker_leave(worker);
 }
 
+static void refuse(struct exchange *exchange, enum reject reject) {
+    exchange->asked_to_close = true;
+    if (reject != REJECT_NONE) {
+        reply_reject(exchange, reject);
+        return;
+    }
+    counter_add(&exchange->worker->refused[REFUSED_BODY_TOO_LARGE], 1);
+    reply_error(exchange, OWN_ERROR_BODY_TOO_LARGE);
+}
+
 // The body is here, or larger than what is held in memory (then the decision is made without it).
 static void collected(struct exchange *exchange) {
     struct worker *worker = exchange->worker;
@@ -49,9 +59,9 @@ void collect_body(struct exchange *exchange) {
         enum reject reject = REJECT_NONE;
         char *at = buffer_at(session->in);
         if (body_feed(&exchange->request, at, buffer_len(session->in), &data, &used, &reject) ==
-            BODY_REJECTED) {
-            exchange->asked_to_close = true;
-            reply_reject(exchange, reject);
+                BODY_REJECTED ||
+            exchange->request.bytes > (uint64_t)exchange_config(exchange)->limits.body_bytes) {
+            refuse(exchange, reject);
             return;
         }
         strbuf_append(&exchange->kept, at, data);

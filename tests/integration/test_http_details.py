@@ -190,6 +190,26 @@ def test_an_answer_without_a_date_gets_one(start):
         assert ask_raw(client, "GET / HTTP/1.1\r\n\r\n").header("Date"), "the proxy's own too"
 
 
+# ---- limits
+
+@pytest.mark.parametrize("cut", [1, 1000])
+def test_a_body_that_is_collected_has_its_limit_too(start_sluice, upstream, cut):
+    server = upstream()
+    daemon = start_sluice({"workers": 1, "limits": {"body_bytes": 20, "buffered_body_bytes": "1KiB"},
+                           "pools": {"stable": pool(server)}, "routes": [route(match={"json": {"/m": 1}})]})
+    for spaces, status in ((0, 200), (12, 200), (13, 413)):
+        body = '{"m": 1' + " " * spaces + "}"
+        with daemon.client() as client:
+            text = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            text += f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
+            for at in range(0, len(text), cut):
+                client.send(text[at:at + cut])
+            response = client.response()
+            assert response.status == status, spaces
+            assert response.header("X-Sluice-Error") == (None if status == 200 else "body_too_large")
+    assert server.count == 2
+
+
 # ---- half close
 
 def test_half_a_request_behind_the_last_one_and_the_end(start):
