@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness.client import Cut
+from harness.client import Client, Cut
 from harness.scale import patience
 from harness.sluice import pool, route
 from harness.wait import wait_for
@@ -170,6 +170,55 @@ def test_spoofing(pair):
             ("X-Forwarded-Proto", "lie"), ("Forwarded", "for=lie"), ("x-forwarded_host", "lie")]
     daemon.ask(headers=lies)
     assert not [value for _, value in server.requests[0].headers if "lie" in value]
+
+
+def test_expect_100_continue(pair):
+    daemon, server = pair
+    server.read_body = False
+    server.handler = lambda request, reply: reply.send(200, b"".join(request.pieces))
+    with daemon.client() as client:
+        client.request("POST", "/", [("Expect", "100-continue"), ("Content-Length", "5")])
+        assert client.head().status == 100
+        client.send("hello")
+        assert client.response().text == "hello"
+    assert server.requests[0].header("Expect") == "100-continue"
+
+    def silent(request, reply):
+        request.headers = [(n, v) for n, v in request.headers if n != "Expect"]
+        reply.send(200, b"".join(request.pieces))
+    server.handler = silent
+    with daemon.client() as client:
+        client.request("POST", "/", [("Expect", "100-continue"), ("Content-Length", "5")])
+        assert client.head().status == 100, "let through by the proxy"
+        client.send("world")
+        assert client.response().text == "world"
+    refused(daemon, HEAD.format("POST /") + "Expect: more\r\nContent-Length: 5\r\n\r\n", 417)
+    assert server.count == 2
+
+
+def test_upgrade_websocket(pair):
+    daemon, server = pair
+    ask = HEAD.format("GET /") + "Connection: Upgrade\r\nUpgrade: {}\r\n\r\n"
+
+    def switch(request, reply):
+        if request.header("Upgrade") != "websocket":
+            reply.send(200, "not asked")
+            return
+        reply.raw(b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst")
+        assert reply._connection.until(b"!") == b"ping"  # pylint: disable=protected-access
+        reply.raw(b"pong")
+        assert reply.wait_closed(patience(10))
+        reply.close()
+    server.handler = switch
+    assert raw(daemon, ask.format("h2c")).text == "not asked"
+    with daemon.client() as client:
+        client.send(ask.format("websocket"))
+        assert client.head().status == 101 and client.exactly(5) == b"first"
+        client.send("ping!")
+        assert client.exactly(4) == b"pong"
+        client.socket.shutdown(socket.SHUT_WR)  # half a close goes on, and then the other half comes back
+        assert client.closed()
+    daemon.counted("sluice_requests_total", 2, code="2xx")  # the tunnel is one exchange
 
 
 def test_1xx(pair):
@@ -355,6 +404,22 @@ def test_drain(start_sluice, upstream):
     streaming.close()
     idle.close()
     assert daemon.child.wait(20) == 0
+
+
+def test_proxy_protocol(start_sluice, upstream):
+    server = upstream()
+    daemon = start_sluice({"workers": 1, "listeners": [{"address": "127.0.0.1:0", "proxy_protocol": True}],
+                           "trusted_proxies": ["127.0.0.1/32"], "pools": {"stable": pool(server)}, "routes": [route()]})
+    address = ("127.0.0.1", int(daemon.listening()[0].rsplit(":", 1)[1]))
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    first = b"PROXY TCP4 192.0.2.1 192.0.2.9 1111 80\r\n"
+    second = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + socket.inet_aton("192.0.2.2") + socket.inet_aton("192.0.2.9") +
+              b"\x04\x57\0\x50")
+    for header, status in ((first, 200), (second, 200), (b"", None), (b"PROXY nonsense\r\n", None)):
+        with Client(address) as client:
+            client.send(header + request)
+            assert client.response().status == status if status else client.closed()
+    assert [r.header("X-Forwarded-For") for r in server.requests] == ["192.0.2.1", "192.0.2.2"]
 
 
 def test_own_errors(pair):
