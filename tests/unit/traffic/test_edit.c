@@ -51,6 +51,14 @@ static void a_host_is_never_only_removed(void **state) {
     request_close(&request);
 }
 
+static void tells_what_it_touches(void **state) {
+    (void)state;
+    assert_true(edit_touches(&edit, SLICE("x-prompt-version")));
+    assert_true(edit_touches(&edit, SLICE("x-debug")));
+    assert_false(edit_touches(&edit, SLICE("X-Debugger")));
+    assert_false(edit_touches(NULL, SLICE("X-Debug")));
+}
+
 static void writes_what_it_sets(void **state) {
     (void)state;
     struct strbuf out = {0};
@@ -77,6 +85,7 @@ int test_edit(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks_what_it_sets_or_removes),
         cmocka_unit_test(a_host_is_never_only_removed),
+        cmocka_unit_test(tells_what_it_touches),
         cmocka_unit_test(writes_what_it_sets),
         cmocka_unit_test(no_edit_is_nothing),
     };
