@@ -5,6 +5,10 @@
 
 // Look-ups go through a chained hash table; the order that scrapes need is made when one asks after a change,
 // so that a reload with thousands of variants costs n log n and not n squared.
+struct held_experiment {
+    char *route, *arms;
+    struct experiment *experiment;
+};
 struct registry {
     unsigned lane_count;
     struct variant_series **buckets;
@@ -12,6 +16,8 @@ struct registry {
     struct variant_series **series;
     size_t count, capacity;
     bool sorted;
+    struct held_experiment *experiments; // of routes with a rollout: never many
+    size_t experiment_count;
 };
 
 struct registry *registry_new(unsigned lane_count) {
@@ -45,11 +51,20 @@ static void series_free(struct variant_series *series) {
     mem_free(series);
 }
 
+static void held_free(struct held_experiment *held) {
+    experiment_free(held->experiment);
+    mem_free(held->route);
+    mem_free(held->arms);
+}
+
 void registry_free(struct registry *registry) {
     if (!registry)
         return;
     for (size_t i = 0; i < registry->count; i++)
         series_free(registry->series[i]);
+    for (size_t i = 0; i < registry->experiment_count; i++)
+        held_free(&registry->experiments[i]);
+    mem_free(registry->experiments);
     mem_free(registry->series);
     mem_free(registry->buckets);
     mem_free(registry);
@@ -111,9 +126,36 @@ struct variant_series *registry_variant(struct registry *registry, const char *r
     return series;
 }
 
+struct experiment *registry_experiment(struct registry *registry, const char *route, const char *arms,
+                                       size_t arm_count) {
+    for (size_t i = 0; i < registry->experiment_count; i++) {
+        const struct held_experiment *held = &registry->experiments[i];
+        if (strcmp(held->route, route) == 0 && strcmp(held->arms, arms) == 0)
+            return experiment_ref(held->experiment);
+    }
+    registry->experiments =
+        mem_resize(registry->experiments, (registry->experiment_count + 1) * sizeof *registry->experiments);
+    struct held_experiment *held = &registry->experiments[registry->experiment_count++];
+    *held = (struct held_experiment){mem_copy_string(route), mem_copy_string(arms),
+                                     experiment_new(registry->lane_count, arm_count)};
+    return experiment_ref(held->experiment);
+}
+
+static void sweep_experiments(struct registry *registry) {
+    size_t kept = 0;
+    for (size_t i = 0; i < registry->experiment_count; i++) {
+        if (experiment_unused(registry->experiments[i].experiment))
+            held_free(&registry->experiments[i]);
+        else
+            registry->experiments[kept++] = registry->experiments[i];
+    }
+    registry->experiment_count = kept;
+}
+
 // Only the registry hands references out and it belongs to one thread: a series that only the registry still
 // refers to cannot be taken meanwhile. The acquire pairs with the last variant_unref of another thread.
 void registry_sweep(struct registry *registry) {
+    sweep_experiments(registry);
     size_t kept = 0;
     for (size_t i = 0; i < registry->count; i++) {
         struct variant_series *series = registry->series[i];

@@ -1,8 +1,9 @@
+int test_experiment(void);
 int test_exposition(void);
 int test_latency(void);
 int test_registry(void);
 int test_variant(void);
 
 int main(void) {
-    return test_variant() + test_latency() + test_registry() + test_exposition() ? 1 : 0;
+    return test_variant() + test_latency() + test_registry() + test_experiment() + test_exposition() ? 1 : 0;
 }
