@@ -63,7 +63,9 @@ struct absolute_config { // absolute limits by metric
 struct rollout_config {
     struct place place;
     enum rollout_strategy strategy;
-    const char *baseline, *candidate;
+    const char *baseline, *candidate; // settled: never NULL when the strategy has them
+    size_t candidate_index;           // in the route's variants; rolling: the only one
+    int64_t horizon; // ms: how long after its start a request may still become an error
     enum rollout_start start, switch_over;
     struct before_config before;
     struct step_config *steps;

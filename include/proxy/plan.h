@@ -18,7 +18,14 @@ struct plan_route {
     const struct plan_variant *variants; // live.config->variant_count of them; the generation's
     struct budget *retry_budget;         // the generation's; NULL when the route has no retry
     struct timeouts_config timeouts;     // effective before a variant is chosen
+    struct experiment *experiment;       // the generation's; NULL when the route has no rollout
+    uint32_t epoch;                      // one higher each time its weights change
+    uint16_t control_from, control_end;  // buckets of the baseline that are the control slice; empty: none
 };
+// The arm of an experiment that counts the control slice: past the variants.
+static inline size_t plan_control_arm(const struct plan_route *route) {
+    return route->live.config->variant_count;
+}
 // What all plans of one configuration share.
 struct generation;
 struct plan {

@@ -32,6 +32,19 @@ static void check_count(struct check *check, const struct route_config *route) {
                    route_label(check, route), count);
 }
 
+// Without `baseline` it is the first variant; without `candidate` the first that is not the baseline.
+static void settle_arms(struct route_config *route) {
+    struct rollout_config *rollout = route->rollout;
+    if (!route->variant_count)
+        return;
+    if (!rollout->baseline)
+        rollout->baseline = route->variants[route->baseline].name;
+    if (rollout->candidate)
+        return;
+    rollout->candidate_index = route->baseline == 0 && route->variant_count > 1 ? 1 : 0;
+    rollout->candidate = route->variants[rollout->candidate_index].name;
+}
+
 static void check_arms(struct check *check, struct route_config *route) {
     struct rollout_config *rollout = route->rollout;
     if (rollout->baseline) {
@@ -40,6 +53,7 @@ static void check_arms(struct check *check, struct route_config *route) {
     }
     if (rollout->candidate) {
         size_t index = check_variant(check, route, &rollout->candidate, "candidate");
+        rollout->candidate_index = index < route->variant_count ? index : 0;
         if (index < route->variant_count && index == route->baseline &&
             !report_refused(check->report, &rollout->baseline))
             report_add(check->report, place_of_field(check, &rollout->candidate, rollout->place), NULL,
@@ -47,6 +61,7 @@ static void check_arms(struct check *check, struct route_config *route) {
     }
     if (route->variant_count && !report_refused(check->report, &rollout->strategy))
         check_count(check, route);
+    settle_arms(route);
 }
 
 // ---- what belongs to which strategy

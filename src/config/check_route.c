@@ -1,6 +1,7 @@
 // Routes: names, conditions, references, and what follows from them (salt, indices).
 #include "base/mem.h"
 #include "check.h"
+#include "config/rollout.h"
 #include "value.h"
 #include <ctype.h>
 #include <errno.h>
@@ -60,13 +61,8 @@ static void check_sticky(struct check *check, struct route_config *route) {
                    "`mode: session` keeps the variant in a cookie and needs `cookie`");
     if (sticky->salt)
         return;
-    const char *version = NULL;
-    for (size_t i = 0; i < route->variant_count; i++) {
-        if (i != route->baseline) { // the first candidate's
-            version = route->variants[i].version;
-            break;
-        }
-    }
+    size_t candidate = route->rollout ? route->rollout->candidate_index : route->baseline == 0;
+    const char *version = candidate < route->variant_count ? route->variants[candidate].version : NULL;
     sticky->salt = version ? arena_format(check->arena, "%s-%s", route->name, version) : route->name;
 }
 

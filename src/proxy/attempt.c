@@ -236,6 +236,8 @@ static bool try_again(struct exchange *exchange, const struct failure *failure) 
     if (!budget_spend(exchange->route->retry_budget, exchange->worker->index))
         return false;
     exchange->retries++;
+    if (failure->reason != ERROR_REASON_NONE)
+        record_retry(exchange);
     counter_add(&lane_of(exchange)->retries[retry_reason_of(failure)], 1);
     return true;
 }

@@ -221,6 +221,7 @@ void exchange_route(struct exchange *exchange, const char *head_at, const struct
     uint64_t random[2] = {random_next(&worker->random), random_next(&worker->random)};
     decide(&exchange->route->live, &view, random, &exchange->decision);
     note_decision(exchange);
+    record_begin(exchange);
     dispatch(exchange, head, head_at);
 }
 

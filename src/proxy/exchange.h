@@ -107,6 +107,7 @@ struct exchange {
     enum error_reason blame;          // what is charged to the decided variant
     uint64_t charged_ns; // when the decided variant failed and the fallback took over; 0 otherwise
     unsigned charged_status;
+    struct experiment_entry evidence; // where the rollout's evidence counts it
 };
 
 // A complete request head, at `head_at`, was read into worker->request_head; its bytes are consumed but

@@ -1,12 +1,16 @@
 #include "proxy/plan.h"
 
+#include "base/strbuf.h"
+#include "config/rollout.h"
+
 struct generation {
     struct refcount refs;
     struct config *config; // with a reference
     struct matcher *matcher;
     struct variant_series *unrouted;
-    struct plan_variant **variants; // by route
-    struct budget **budgets;        // by route; NULL where there is no retry
+    struct plan_variant **variants;  // by route
+    struct budget **budgets;         // by route; NULL where there is no retry
+    struct experiment **experiments; // by route; NULL where there is no rollout
 };
 
 // Numbers are given by the control thread only.
@@ -27,6 +31,17 @@ static struct plan_variant *make_variants(const struct config *config, const str
     return variants;
 }
 
+// What is counted belongs to the arms by name: other variants, or another order, are another experiment.
+static struct experiment *make_experiment(const struct route_config *route, struct registry *registry) {
+    struct strbuf arms = {0};
+    for (size_t i = 0; i < route->variant_count; i++)
+        strbuf_format(&arms, "%s%s", i ? "," : "", route->variants[i].name);
+    struct experiment *experiment =
+        registry_experiment(registry, route->name, strbuf_text(&arms), route->variant_count + 1);
+    strbuf_free(&arms);
+    return experiment;
+}
+
 static struct generation *generation_new(struct config *config, struct registry *registry,
                                          unsigned lane_count) {
     struct generation *generation = mem_zero(1, sizeof *generation);
@@ -36,10 +51,13 @@ static struct generation *generation_new(struct config *config, struct registry 
     generation->unrouted = registry_variant(registry, "-", "-");
     generation->variants = mem_zero(config->route_count, sizeof *generation->variants);
     generation->budgets = mem_zero(config->route_count, sizeof *generation->budgets);
+    generation->experiments = mem_zero(config->route_count, sizeof *generation->experiments);
     for (size_t i = 0; i < config->route_count; i++) {
         generation->variants[i] = make_variants(config, &config->routes[i], registry);
         if (config->routes[i].retry)
             generation->budgets[i] = budget_new(lane_count);
+        if (config->routes[i].rollout)
+            generation->experiments[i] = make_experiment(&config->routes[i], registry);
     }
     return generation;
 }
@@ -53,9 +71,11 @@ static void generation_unref(struct generation *generation) {
         mem_free(generation->variants[i]);
         if (generation->budgets[i])
             budget_free(generation->budgets[i]);
+        experiment_unref(generation->experiments[i]);
     }
     mem_free(generation->variants);
     mem_free(generation->budgets);
+    mem_free(generation->experiments);
     variant_unref(generation->unrouted);
     matcher_free(generation->matcher);
     config_unref(generation->config);
@@ -77,6 +97,27 @@ static struct plan *plan_blank(struct generation *generation) {
     return plan;
 }
 
+// Epochs are never used twice, so that what is counted under other weights can be told apart.
+static uint32_t last_epoch;
+
+// The control slice lies at the far end of the baseline's buckets and is as large as the first candidate.
+static void weights_changed(struct plan_route *route) {
+    const struct route_config *config = route->live.config;
+    const struct split *split = &route->live.split;
+    route->epoch = ++last_epoch;
+    route->control_from = route->control_end = 0;
+    if (!config->rollout || !config->rollout->control)
+        return;
+    for (unsigned i = 0; i < split->range_count; i++) {
+        const struct split_range *range = &split->ranges[i];
+        if (range->variant != config->baseline)
+            continue;
+        unsigned size = split->weight[config->rollout->candidate_index], most = range->end - range->first;
+        route->control_end = range->end;
+        route->control_from = (uint16_t)(range->end - (size < most ? size : most));
+    }
+}
+
 struct plan *plan_new(struct config *config, struct registry *registry,
                       const struct directory_change *change) {
     struct generation *generation =
@@ -87,6 +128,8 @@ struct plan *plan_new(struct config *config, struct registry *registry,
         plan->routes[i].variants = generation->variants[i];
         plan->routes[i].retry_budget = generation->budgets[i];
         plan->routes[i].timeouts = config_timeouts(config, &config->routes[i], NULL);
+        plan->routes[i].experiment = generation->experiments[i];
+        weights_changed(&plan->routes[i]);
     }
     for (size_t i = 0; i < config->pool_count; i++) {
         const struct prepared_pool *prepared = directory_prepared(change, i);
@@ -109,6 +152,7 @@ struct plan *plan_with_weights(const struct plan *plan, size_t route, const uint
     struct plan *copy = plan_copy(plan);
     const struct route_config *config = &plan->config->routes[route];
     split_build(&copy->routes[route].live.split, weights, config->variant_count, config->baseline);
+    weights_changed(&copy->routes[route]);
     return copy;
 }
 

@@ -19,11 +19,85 @@ static void count(struct variant_lane *lane, enum code_class code, enum error_re
         latency_add(&lane->first_byte, first_byte_ns / 1000);
 }
 
+// ---- evidence
+
+// The arm that a request is counted for: its variant, or the slice of the baseline that is the candidate's
+// equal.
+static size_t arm_of(const struct exchange *exchange) {
+    const struct plan_route *route = exchange->route;
+    uint16_t bucket = exchange->decision.bucket;
+    bool control = exchange->decision.variant == route->live.config->baseline &&
+                   bucket >= route->control_from && bucket < route->control_end;
+    return control ? plan_control_arm(route) : exchange->decision.variant;
+}
+
+// Who chose a variant by hand says nothing about it: testers ask other questions than users.
+void record_begin(struct exchange *exchange) {
+    const struct plan_route *route = exchange->route;
+    enum decision_reason reason = exchange->decision.reason;
+    if (!route->experiment || reason == DECIDED_BY_OVERRIDE)
+        return;
+    struct experiment_arrival arrival = {
+        .arm = arm_of(exchange),
+        .unit_hash = exchange->unit_hash,
+        .fresh_unit = reason != DECIDED_BY_PIN,
+        .unit_known = reason != DECIDED_AT_RANDOM,
+        .epoch = route->epoch,
+    };
+    experiment_begin(route->experiment, exchange->worker->index, &arrival, exchange->worker->now_ns,
+                     &exchange->evidence);
+}
+
+static void evidence_failed(struct exchange *exchange, enum error_reason reason, uint64_t now) {
+    struct experiment *experiment = exchange->route->experiment;
+    unsigned lane = exchange->worker->index;
+    if (!exchange->evidence.counted)
+        return;
+    if (reason == ERROR_REASON_OVERLOADED || reason == ERROR_REASON_NONE)
+        experiment_excluded(experiment, lane, &exchange->evidence);
+    else
+        experiment_failed(experiment, lane, now - exchange->start_ns, &exchange->evidence);
+}
+
+void record_first_byte(struct exchange *exchange) {
+    if (exchange->evidence.counted && exchange->status < 400 &&
+        exchange->serving == exchange->decision.variant)
+        experiment_first_byte(exchange->route->experiment, exchange->worker->index,
+                              exchange->first_byte_ns - exchange->start_ns, &exchange->evidence);
+}
+
+void record_retry(struct exchange *exchange) {
+    if (exchange->evidence.counted)
+        experiment_failed(exchange->route->experiment, exchange->worker->index,
+                          exchange->worker->now_ns - exchange->start_ns, &exchange->evidence);
+}
+
+void record_switch(struct exchange *exchange) {
+    if (exchange->evidence.counted)
+        experiment_excluded(exchange->route->experiment, exchange->worker->index, &exchange->evidence);
+}
+
+static void evidence_end(struct exchange *exchange, unsigned status, uint64_t now) {
+    struct experiment *experiment = exchange->evidence.counted ? exchange->route->experiment : NULL;
+    if (!experiment)
+        return;
+    if (exchange->blame != ERROR_REASON_NONE)
+        evidence_failed(exchange, exchange->blame, now);
+    else if (status >= 400) // 4xx, a client that went: no outcome
+        experiment_excluded(experiment, exchange->worker->index, &exchange->evidence);
+    else
+        experiment_ended_well(experiment, exchange->worker->index, now - exchange->start_ns,
+                              &exchange->evidence);
+}
+
+// ---- the end
+
 void record_fallback(struct exchange *exchange, unsigned status, enum error_reason reason) {
     struct variant_lane *lane = lane_of(exchange);
     uint64_t now = clock_monotonic_ns();
     count(lane, code_class_of(status), reason, now - exchange->start_ns, 0);
     counter_add(&lane->fallbacks, 1);
+    evidence_failed(exchange, reason, now);
     exchange->charged_ns = now;
     exchange->charged_status = status;
 }
@@ -103,6 +177,7 @@ void record_exchange(struct exchange *exchange, enum finish finish) {
     if (!exchange->charged_ns) { // else the decided variant's account was closed when it failed
         uint64_t first = exchange->first_byte_ns ? exchange->first_byte_ns - exchange->start_ns : 0;
         count(lane, status == 499 ? CODE_499 : code_class_of(status), exchange->blame, duration, first);
+        evidence_end(exchange, status, now);
     }
     counter_add(&lane->request_bytes, exchange->request.bytes);
     counter_add(&lane->response_bytes, exchange->response_bytes);

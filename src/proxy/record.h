@@ -3,6 +3,14 @@
 #pragma once
 #include "exchange.h"
 
+// What the rollout's evidence needs (metrics/experiment.h), where the route has a rollout: the variant is decided …
+void record_begin(struct exchange *exchange);
+// … an answer begins (its status is known) …
+void record_first_byte(struct exchange *exchange);
+// … an attempt has failed and another follows; the fault is the decided variant's.
+void record_retry(struct exchange *exchange);
+// … the connection switches protocols: how long it lasts says nothing.
+void record_switch(struct exchange *exchange);
 void record_exchange(struct exchange *exchange, enum finish finish);
 // The decided variant has failed and the fallback takes over: its account is closed now.
 void record_fallback(struct exchange *exchange, unsigned status, enum error_reason reason);

@@ -7,6 +7,7 @@
 #include "http/parser.h"
 #include "http/trailer.h"
 #include "http/writer.h"
+#include "record.h"
 #include "tunnel.h"
 
 // Interim responses passed on per exchange; more is no server that we know.
@@ -93,6 +94,7 @@ static enum progress begin_response(struct exchange *exchange, const struct head
     exchange->first_byte_ns = exchange->worker->now_ns;
     if (head->status >= 500 && !exchange->charged_ns)
         exchange->blame = ERROR_REASON_5XX;
+    record_first_byte(exchange);
     body_start(&exchange->response, &exchange->response_framing);
     strbuf_clear(&exchange->worker->scratch);
     forward_response_head(exchange, head, &exchange->worker->scratch);

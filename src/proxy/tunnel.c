@@ -1,6 +1,8 @@
 #include "tunnel.h"
+
 #include "http/hop.h"
 #include "http/writer.h"
+#include "record.h"
 
 static void silence_expired(struct deadline *deadline) {
     struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
@@ -109,6 +111,7 @@ void tunnel_begin(struct exchange *exchange, struct head *head) {
     exchange->status = 101;
     exchange->first_byte_ns = exchange->worker->now_ns;
     exchange->asked_to_close = true;
+    record_switch(exchange);
     strbuf_clear(out);
     write_switch(exchange, head, out);
     if (connection->in && buffer_len(connection->in) == 0) {
