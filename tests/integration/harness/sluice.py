@@ -2,6 +2,7 @@
 import copy
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -156,12 +157,14 @@ class Sluice:
 
     def finish(self):
         """Called by the fixture: ends the daemon and judges how it ended."""
+        try:
+            code = self.stop() if self.child else self.expected_exit
+        finally:
+            if self.child:
+                self.child.kill()
+            shutil.rmtree(self.short, ignore_errors=True)
         if self.child is None:
             return
-        try:
-            code = self.stop()
-        finally:
-            self.child.kill()
         self.check()
         if self.expected_exit is not None:
             assert code == self.expected_exit, f"exit {code}\n{self.stderr()[-4000:]}"
