@@ -241,8 +241,14 @@ struct route_config {
     struct rollout_config *rollout;
 };
 
+struct path_config {  // a file that the configuration names
+    const char *path; // the very string that the section has
+    struct place place;
+};
 struct config {
     const char *path; // of the file, absolute
+    struct path_config *paths;
+    size_t path_count;
     struct listener_config *listeners;
     size_t listener_count;
     struct admin_config admin;
@@ -292,6 +298,8 @@ void config_reference(struct strbuf *out);
 // Effective time-outs: pool over route over global.
 struct timeouts_config config_timeouts(const struct config *config, const struct route_config *route,
                                        const struct pool_config *pool);
+// Where the file says the path that a section has, known by its address; `otherwise` for any other string.
+struct place config_path_place(const struct config *config, const char *path, struct place otherwise);
 // NULL when absent; *index (may be NULL) gets the position.
 const struct route_config *config_route(const struct config *config, const char *name, size_t *index);
 const struct pool_config *config_pool(const struct config *config, const char *name, size_t *index);

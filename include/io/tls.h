@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 struct tls_context; // shared, immutable; any thread
 
@@ -35,13 +36,30 @@ struct tls_client_settings {
     const char *certificate, *private_key; // both or none
     bool verify;
 };
-// NULL and *error, which names the file, when they do not fit. Cold path, any thread.
-struct tls_context *tls_context_server(const struct tls_server_settings *settings, struct error *error);
-struct tls_context *tls_context_client(const struct tls_client_settings *settings, struct error *error);
+// Who is told of every file that cannot be used: its path, the very string of the settings, and a sentence
+// that names it.
+struct tls_complaints {
+    void (*tell)(const char *path, const char *sentence, void *context);
+    void *context;
+};
+// NULL when a file cannot be used or does not fit the others; all that is wrong is told (`to` may be NULL).
+// Cold path, any thread.
+struct tls_context *tls_context_server(const struct tls_server_settings *settings,
+                                       const struct tls_complaints *to);
+struct tls_context *tls_context_client(const struct tls_client_settings *settings,
+                                       const struct tls_complaints *to);
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context); // NULL is allowed
 // Made from the same bytes and settings: a session of one is as good as one of the other.
 bool tls_context_same(const struct tls_context *a, const struct tls_context *b);
+
+// When a chain is good, in Unix seconds: from the latest begin to the earliest end of the certificates in its
+// file. INT64_MIN and INT64_MAX: there are none.
+struct tls_validity {
+    int64_t from, until;
+};
+// Of one identity of a server, by its index; of a client: 0.
+struct tls_validity tls_context_validity(const struct tls_context *context, size_t identity);
 
 // What a client keeps to resume a session; one slot belongs to one worker. Zeroed: nothing.
 struct tls_session {

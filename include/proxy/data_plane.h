@@ -21,13 +21,14 @@ struct data_plane_events { // called on the control thread
 struct data_plane *data_plane_start(unsigned workers, struct event_base *base,
                                     const struct data_plane_events *events, struct error *error);
 
-// Phase one of a reload: opens what is new in `config` (one socket per listener and worker), touching nothing
-// live; sockets of addresses that stay are kept. Port 0 is allowed (tests): data_plane_port tells which one
-// it became; a listener "127.0.0.1:0" that stays keeps its port. Also opens the access log when its path is
-// new. NULL and *error (names the address) on failure.
+// Phase one of a reload, with the TLS context of each listener of `config` (NULL: plain): opens what is new
+// in `config` (one socket per listener and worker), touching nothing live; sockets of addresses that stay are
+// kept. Port 0 is allowed (tests): data_plane_port tells which one it became; a listener "127.0.0.1:0" that
+// stays keeps its port. Also opens the access log when its path is new. NULL and *error (names the address)
+// on failure.
 struct data_plane_change;
 struct data_plane_change *data_plane_prepare(struct data_plane *plane, const struct config *config,
-                                             struct error *error);
+                                             struct tls_context *const *contexts, struct error *error);
 void data_plane_abandon(struct data_plane_change *change);
 // Phase two: cannot fail. Takes the plan's reference and the change. Requests in flight keep the plan they
 // started with.

@@ -15,9 +15,11 @@ struct address_source {
     void *context;
 };
 // Prepare: the pools of `config` in its order, existing ones adopted, new endpoints made. Nothing live
-// changes. NULL and *error when `source` has no address (NULL: there are no names).
+// changes. `contexts`: by pool, how its https endpoints are spoken to (NULL: there are none). NULL and *error
+// when `source` has no address (NULL: there are no names).
 struct directory_change;
 struct directory_change *directory_prepare(struct directory *directory, const struct config *config,
+                                           struct tls_context *const *contexts,
                                            const struct address_source *source, struct error *error);
 void directory_abandon(struct directory_change *change);
 // Commit: cannot fail. Endpoints that are gone are marked retired.

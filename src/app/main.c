@@ -9,8 +9,12 @@
 static const struct command commands[] = {
     {"run", "", "Serve in the foreground (default file /etc/sluice/sluice.yaml).",
      OPTION_CONFIG | OPTION_CHECK, 0, 0, command_run, NULL},
-    {"check", "FILE", "Check a configuration file and print every mistake as FILE:LINE:COL: message.", 0, 1,
-     1, command_check, NULL},
+    {"check", "FILE",
+     "Check a configuration file and print every mistake as FILE:LINE:COL: message.\n"
+     "Certificates, keys and tokens that it names are read as `run` reads them; no port is opened. What will "
+     "be\n"
+     "a mistake soon (a certificate that expires within 14 days) is a warning and does not count.",
+     0, 1, 1, command_check, NULL},
     {"demo", "[options]", "Simulated model servers, the proxy in front, traffic and a live table.", 0, 0, -1,
      NULL, demo_main},
     {"simulate", "[options]", "One simulated OpenAI-compatible model server.", 0, 0, -1, NULL, simulate_main},

@@ -4,33 +4,32 @@
 #include "base/strbuf.h"
 #include "config/config.h"
 #include "control/daemon.h"
+#include "control/loaded.h"
 
 #define DEFAULT_CONFIG "/etc/sluice/sluice.yaml"
 
-static void print_diagnostics(const struct diagnostics *diagnostics, const char *path, FILE *to) {
-    struct strbuf line = {0};
-    for (size_t i = 0; i < diagnostics->count; i++) {
-        strbuf_clear(&line);
-        diagnostic_write(&diagnostics->items[i], path, &line);
-        fprintf(to, "%s\n", strbuf_text(&line));
+static void print_all(const struct outcome *outcome, FILE *to) {
+    struct strbuf text = {0};
+    for (size_t i = 0; i < outcome->warning_count; i++) {
+        outcome_write_warning(outcome, i, &text);
+        strbuf_char(&text, '\n');
     }
-    strbuf_free(&line);
+    for (size_t i = 0; i < outcome->mistake_count; i++) {
+        outcome_write(outcome, i, &text);
+        strbuf_char(&text, '\n');
+    }
+    fputs(strbuf_text(&text), to);
+    strbuf_free(&text);
 }
 
-// `strict`: what this build cannot do yet counts as a mistake, as it does for `run`.
-static int check(const char *path, bool strict) {
-    struct diagnostics diagnostics = {0};
-    struct config *config = config_load(path, &diagnostics);
-    if (!config) {
-        print_diagnostics(&diagnostics, path, stderr);
-        diagnostics_free(&diagnostics);
-        return EXIT_REFUSED;
-    }
-    bool available = config_available(config, &diagnostics);
-    print_diagnostics(&diagnostics, path, stderr);
-    diagnostics_free(&diagnostics);
-    config_unref(config);
-    if (!available && strict)
+// `lenient`: what this build cannot do yet is not a mistake, as it is for `run`.
+static int check(const char *path, bool lenient) {
+    struct outcome outcome = {0};
+    outcome_begin(&outcome, path);
+    bool ok = loaded_check(path, lenient, &outcome);
+    print_all(&outcome, stderr);
+    outcome_clear(&outcome);
+    if (!ok)
         return EXIT_REFUSED;
     printf("%s: ok\n", path);
     return EXIT_DONE;
@@ -39,13 +38,13 @@ static int check(const char *path, bool strict) {
 int command_run(const struct invocation *invocation) {
     const char *path = invocation->config ? invocation->config : DEFAULT_CONFIG;
     if (invocation->check)
-        return check(path, true);
+        return check(path, false);
     struct daemon_options options = {path, version_text(), version_revision()};
     return daemon_run(&options);
 }
 
 int command_check(const struct invocation *invocation) {
-    return check(invocation->arguments[0], false);
+    return check(invocation->arguments[0], true);
 }
 
 int command_reference(const struct invocation *invocation) {

@@ -61,6 +61,8 @@ static void read_all(struct kept_config *result, struct slice text, struct repor
         return;
     }
     settle_section(&settle, &schema_root, root, &result->config);
+    result->config.paths = settle.paths;
+    result->config.path_count = settle.path_count;
     struct check check = {.arena = arena, .report = report, .config = &result->config};
     check_file(&check);
 }
@@ -136,6 +138,13 @@ struct timeouts_config config_timeouts(const struct config *config, const struct
         .stream_idle = nearest(a->stream_idle, b->stream_idle, c->stream_idle),
         .total = nearest(a->total, b->total, c->total),
     };
+}
+
+struct place config_path_place(const struct config *config, const char *path, struct place otherwise) {
+    for (size_t i = 0; i < config->path_count; i++)
+        if (config->paths[i].path == path)
+            return config->paths[i].place;
+    return otherwise;
 }
 
 const struct route_config *config_route(const struct config *config, const char *name, size_t *index) {

@@ -75,7 +75,7 @@ static void read_string(struct settle *settle, const struct key *key, const stru
     else if (key->type == TYPE_NAME ? !name_valid(node->text) : key->type == TYPE_PATH && !*node->text)
         settle_wrong(settle, node, settle_label(settle, key), type_words[key->type]);
     else
-        *field = key->type == TYPE_PATH ? settle_path(settle, node->text) : node->text;
+        *field = key->type == TYPE_PATH ? settle_path(settle, node) : node->text;
 }
 
 static void read_number(struct settle *settle, const struct key *key, const struct node *node,

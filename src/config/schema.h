@@ -67,13 +67,16 @@ struct settle {
     struct arena *arena;
     struct report *report;
     const char *folder; // of the file
+    struct path_config *paths;
+    size_t path_count, path_cap;
 };
 // Fills `object` from the mapping (NULL: defaults only).
 void settle_section(struct settle *settle, const struct section *section, const struct node *node,
                     void *object);
 // False, with a diagnostic, when the node is of another kind.
 bool settle_kind(struct settle *settle, const struct node *node, enum node_kind kind, const char *what);
-const char *settle_path(struct settle *settle, const char *path);
+// The node's path, absolute; its place is remembered.
+const char *settle_path(struct settle *settle, const struct node *node);
 // Says that `what` ("`weight`") must be what is `wanted` ("a number"). Nothing more is said of a broken node.
 void settle_wrong(struct settle *settle, const struct node *node, const char *what, const char *wanted);
 const char *settle_label(struct settle *settle, const struct key *key); // "`weight`"

@@ -29,10 +29,19 @@ const char *settle_label(struct settle *settle, const struct key *key) {
     return arena_format(settle->arena, "`%s`", key->name);
 }
 
-const char *settle_path(struct settle *settle, const char *path) {
-    return *path == '/' || strcmp(path, "-") == 0
-               ? path
-               : arena_format(settle->arena, "%s/%s", settle->folder, path);
+const char *settle_path(struct settle *settle, const struct node *node) {
+    const char *path = node->text;
+    if (*path != '/' && strcmp(path, "-") != 0)
+        path = arena_format(settle->arena, "%s/%s", settle->folder, path);
+    if (settle->path_count == settle->path_cap) {
+        settle->path_cap = settle->path_cap ? settle->path_cap * 2 : 8;
+        struct path_config *more = arena_zero(settle->arena, settle->path_cap, sizeof *more);
+        if (settle->path_count)
+            memcpy(more, settle->paths, settle->path_count * sizeof *more);
+        settle->paths = more;
+    }
+    settle->paths[settle->path_count++] = (struct path_config){path, node->place};
+    return path;
 }
 
 static void *field_at(void *object, size_t offset) {

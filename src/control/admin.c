@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "io/listen.h"
 #include "io/socket_file.h"
-#include "token.h"
 
 #include <unistd.h>
 
@@ -60,15 +59,13 @@ static bool open_address(struct admin_change *change, const char *text, struct e
     return true;
 }
 
-struct admin_change *admin_prepare(struct admin *admin, const struct config *config, struct error *error) {
+struct admin_change *admin_prepare(struct admin *admin, const struct config *config, const char *token,
+                                   struct error *error) {
     struct admin_change *change = mem_zero(1, sizeof *change);
     change->fd = -1;
     bool ok = true;
-    if (config->admin.token_file) {
-        change->token = token_read(config->admin.token_file, error);
-        ok = change->token != NULL;
-    }
-    if (ok && !(admin->address && strcmp(admin->address, config->admin.address) == 0))
+    change->token = mem_copy_string(token);
+    if (!(admin->address && strcmp(admin->address, config->admin.address) == 0))
         ok = open_address(change, config->admin.address, error);
     if (ok)
         return change;

@@ -1,11 +1,12 @@
 // control: what the parts of the control thread share. Owner: the daemon, which makes and frees it all.
 #pragma once
 #include "adoption.h"
+#include "certificates.h"
 #include "control/daemon.h"
+#include "control/outcome.h"
 #include "ejection.h"
 #include "health.h"
 #include "hosts.h"
-#include "outcome.h"
 #include "publisher.h"
 #include "rates.h"
 
@@ -25,7 +26,9 @@ struct control {
     struct reloader *reloader;
     struct admin *admin;
     struct adoption adoption;
-    struct config *config; // the running one, with a reference; NULL before the first commit
+    struct tls_tickets *tickets;
+    struct certificates certificates; // of the running configuration
+    struct config *config;            // the running one, with a reference; NULL before the first commit
     unsigned workers;
     const char *state_dir;           // in force since the start; owned
     uint64_t started_ms, started_ns; // wall clock, monotonic

@@ -108,6 +108,7 @@ static void on_tick(int fd, short what, void *context) {
     struct control *control = &((struct daemon *)context)->control;
     rates_tick(control->rates, clock_monotonic_ns());
     registry_sweep(control->registry);
+    certificates_tick(&control->certificates, clock_wall_ms());
 }
 
 static void add_events(struct daemon *daemon) {
@@ -193,19 +194,20 @@ static bool start(struct daemon *daemon, struct outcome *outcome) {
     struct control *control = &daemon->control;
     struct error error;
     outcome_begin(outcome, control->options->config_path);
-    struct config *config = reload_load(control->options->config_path, outcome);
-    if (!config)
+    struct loaded loaded;
+    if (!loaded_read(&loaded, control->options->config_path, control->tickets, outcome))
         return false;
+    const struct config *config = loaded.config;
     outcome_begin(outcome, config->path);
     check_descriptors(config);
     make_state_dir(config->state_dir);
     if (!start_parts(daemon, config, &error)) {
         outcome_fail(outcome, (struct place){0, 0}, error.text);
-        config_unref(config);
+        loaded_free(&loaded);
         return false;
     }
     bool over = false;
-    reload_apply(control->reloader, config, outcome, on_applied, &over);
+    reload_apply(control->reloader, &loaded, outcome, on_applied, &over);
     while (!over)
         event_base_loop(control->base, EVLOOP_ONCE);
     if (!outcome->success)
@@ -244,6 +246,8 @@ static void stop(struct daemon *daemon) {
     if (control->config)
         config_unref(control->config);
     registry_free(control->registry);
+    certificates_free(&control->certificates);
+    tls_tickets_unref(control->tickets);
     mem_free((char *)control->state_dir);
     event_base_free(control->base);
 }
@@ -258,6 +262,7 @@ int daemon_run(const struct daemon_options *options) {
     daemon.control.base = event_base_new();
     must(daemon.control.base != NULL);
     adoption_init(&daemon.control.adoption);
+    daemon.control.tickets = tls_tickets_new();
     bool started = start(&daemon, &outcome);
     if (started)
         event_base_dispatch(daemon.control.base);

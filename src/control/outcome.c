@@ -1,18 +1,22 @@
-#include "outcome.h"
+#include "control/outcome.h"
 
 #include "base/mem.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_all(struct outcome_mistake *items, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        mem_free(items[i].text);
+        mem_free(items[i].hint);
+    }
+    mem_free(items);
+}
 
 void outcome_clear(struct outcome *outcome) {
-    for (size_t i = 0; i < outcome->mistake_count; i++) {
-        mem_free(outcome->mistakes[i].text);
-        mem_free(outcome->mistakes[i].hint);
-    }
-    for (size_t i = 0; i < outcome->warning_count; i++)
-        mem_free(outcome->warnings[i]);
-    mem_free(outcome->mistakes);
-    mem_free(outcome->warnings);
+    free_all(outcome->mistakes, outcome->mistake_count);
+    free_all(outcome->warnings, outcome->warning_count);
     mem_free(outcome->path);
     *outcome = (struct outcome){0};
 }
@@ -42,7 +46,7 @@ void outcome_fail(struct outcome *outcome, struct place place, const char *text)
     *more_mistakes(outcome) = (struct outcome_mistake){place, mem_copy_string(text), NULL};
 }
 
-void outcome_warn(struct outcome *outcome, const char *format, ...) {
+void outcome_warn(struct outcome *outcome, struct place place, const char *format, ...) {
     char text[512];
     va_list args;
     va_start(args, format);
@@ -50,13 +54,35 @@ void outcome_warn(struct outcome *outcome, const char *format, ...) {
     va_end(args);
     size_t count = ++outcome->warning_count;
     outcome->warnings = mem_resize(outcome->warnings, count * sizeof *outcome->warnings);
-    outcome->warnings[count - 1] = mem_copy_string(text);
+    outcome->warnings[count - 1] = (struct outcome_mistake){place, mem_copy_string(text), NULL};
+}
+
+static int by_place(const void *left, const void *right) {
+    const struct outcome_mistake *a = left, *b = right;
+    if (a->place.line != b->place.line)
+        return a->place.line < b->place.line ? -1 : 1;
+    if (a->place.column != b->place.column)
+        return a->place.column < b->place.column ? -1 : 1;
+    return strcmp(a->text, b->text);
+}
+
+void outcome_sort(struct outcome *outcome) {
+    if (outcome->mistake_count)
+        qsort(outcome->mistakes, outcome->mistake_count, sizeof *outcome->mistakes, by_place);
+    if (outcome->warning_count)
+        qsort(outcome->warnings, outcome->warning_count, sizeof *outcome->warnings, by_place);
 }
 
 void outcome_write(const struct outcome *outcome, size_t index, struct strbuf *out) {
     const struct outcome_mistake *mistake = &outcome->mistakes[index];
     struct diagnostic diagnostic = {mistake->place, mistake->text, mistake->hint};
     diagnostic_write(&diagnostic, outcome->path, out);
+}
+
+void outcome_write_warning(const struct outcome *outcome, size_t index, struct strbuf *out) {
+    const struct outcome_mistake *warning = &outcome->warnings[index];
+    struct place place = warning->place.line ? warning->place : (struct place){1, 1};
+    strbuf_format(out, "%s:%u:%u: warning: %s", outcome->path, place.line, place.column, warning->text);
 }
 
 void outcome_emit_mistakes(const struct outcome *outcome, struct emit *emit) {
@@ -81,6 +107,6 @@ void outcome_emit_mistakes(const struct outcome *outcome, struct emit *emit) {
 void outcome_emit_warnings(const struct outcome *outcome, struct emit *emit) {
     emit_array(emit);
     for (size_t i = 0; i < outcome->warning_count; i++)
-        emit_text(emit, outcome->warnings[i]);
+        emit_text(emit, outcome->warnings[i].text);
     emit_end(emit, ']');
 }

@@ -3,6 +3,7 @@
 #include "admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "credentials.h"
 
 struct request { // one who asked for a reload
     struct link link;
@@ -10,7 +11,7 @@ struct request { // one who asked for a reload
     void *context;
 };
 struct applying {               // a configuration on its way in
-    struct config *config;      // with a reference; NULL: none is
+    struct loaded loaded;       // zeroed: none is
     struct hosts_change *hosts; // being asked for; NULL: the resolver cannot be used
     struct event *failed;       // then
     struct outcome *outcome;
@@ -45,20 +46,6 @@ static struct place place_of_listener(const struct config *config, const struct 
     return (struct place){0, 0};
 }
 
-static bool names(const struct error *error, const char *path) {
-    return path && strstr(error->text, path);
-}
-
-static struct place place_of_pool(const struct config *config, const struct error *error) {
-    for (size_t i = 0; i < config->pool_count; i++) {
-        const struct pool_tls_config *tls = config->pools[i].tls;
-        if (tls &&
-            (names(error, tls->ca) || names(error, tls->certificate) || names(error, tls->private_key)))
-            return tls->place;
-    }
-    return (struct place){0, 0};
-}
-
 // Every endpoint whose name does not resolve is a mistake with its place.
 static bool all_resolve(const struct config *config, struct hosts_change *hosts, struct outcome *outcome) {
     size_t before = outcome->mistake_count;
@@ -87,24 +74,26 @@ static void abandon(struct prepared *prepared) {
         admin_abandon(prepared->admin);
 }
 
-static bool prepare(struct control *control, const struct config *config, struct hosts_change *hosts,
+static bool prepare(struct control *control, const struct loaded *loaded, struct hosts_change *hosts,
                     struct prepared *prepared, struct outcome *outcome) {
+    const struct config *config = loaded->config;
+    const struct credentials *credentials = loaded->credentials;
     struct error error = {{0}};
     struct address_source source = {hosts_find, hosts};
     *prepared = (struct prepared){NULL, NULL, NULL};
     if (!all_resolve(config, hosts, outcome))
         return false;
-    prepared->directory = directory_prepare(control->directory, config, &source, &error);
+    prepared->directory = directory_prepare(control->directory, config, credentials->pools, &source, &error);
     if (!prepared->directory) {
-        outcome_fail(outcome, place_of_pool(config, &error), error.text);
+        outcome_fail(outcome, (struct place){0, 0}, error.text);
         return false;
     }
-    prepared->plane = data_plane_prepare(control->plane, config, &error);
+    prepared->plane = data_plane_prepare(control->plane, config, credentials->listeners, &error);
     if (!prepared->plane) {
         outcome_fail(outcome, place_of_listener(config, &error), error.text);
         return false;
     }
-    prepared->admin = admin_prepare(control->admin, config, &error);
+    prepared->admin = admin_prepare(control->admin, config, credentials->token, &error);
     if (!prepared->admin) {
         outcome_fail(outcome, config->admin.place, error.text);
         return false;
@@ -147,19 +136,33 @@ static void log_closed(const struct strbuf *before, struct strbuf *after) {
 
 static void warn_restart(const struct control *control, const struct config *config,
                          struct outcome *outcome) {
+    const struct place place = {0, 0};
+    size_t before = outcome->warning_count;
     if (config->workers != (int64_t)control->workers)
-        outcome_warn(outcome, "workers: %lld takes effect at the next start; %u are running",
+        outcome_warn(outcome, place, "workers: %lld takes effect at the next start; %u are running",
                      (long long)config->workers, control->workers);
     if (strcmp(config->state_dir, control->state_dir) != 0)
-        outcome_warn(outcome, "state_dir: %s takes effect at the next start; %s is in use", config->state_dir,
-                     control->state_dir);
-    for (size_t i = 0; i < outcome->warning_count; i++)
-        log_warn("needs a restart", "change=\"%s\"", outcome->warnings[i]);
+        outcome_warn(outcome, place, "state_dir: %s takes effect at the next start; %s is in use",
+                     config->state_dir, control->state_dir);
+    for (size_t i = before; i < outcome->warning_count; i++)
+        log_warn("needs a restart", "change=\"%s\"", outcome->warnings[i].text);
+}
+
+// The certificates are the configuration's, which is the control's from now on.
+static void adopt_credentials(struct control *control, struct credentials *take_credentials) {
+    certificates_free(&control->certificates);
+    control->certificates = take_credentials->certificates;
+    take_credentials->certificates = (struct certificates){0};
+    certificates_tick(&control->certificates, clock_wall_ms());
+    if (take_credentials->token_open)
+        log_warn("token file is open to everybody", "file=%s", control->config->admin.token_file);
+    credentials_free(take_credentials);
 }
 
 // Phase two: nothing here can fail.
-static void commit(struct control *control, struct config *take_config, struct hosts_change *hosts,
+static void commit(struct control *control, struct loaded *take_loaded, struct hosts_change *hosts,
                    struct prepared *prepared, struct plan *plan) {
+    struct config *config = take_loaded->config;
     struct strbuf before = {0}, after = {0};
     list_listeners(control->plane, &before);
     directory_commit(control->directory, prepared->directory);
@@ -167,12 +170,12 @@ static void commit(struct control *control, struct config *take_config, struct h
     data_plane_commit(control->plane, prepared->plane, plan_ref(plan));
     admin_commit(control->admin, prepared->admin);
     publisher_adopt(control->publisher, plan);
-    health_adopt(control->health, take_config, control->directory);
+    health_adopt(control->health, config, control->directory);
     ejector_adopt(control->ejector);
     rates_adopt(control->rates, plan, clock_monotonic_ns());
-    if (control->config)
-        config_unref(control->config);
-    control->config = take_config;
+    config_unref(control->config);
+    control->config = config;
+    adopt_credentials(control, take_loaded->credentials);
     control->loaded_ms = clock_wall_ms();
     list_listeners(control->plane, &after);
     log_listeners(control->plane, "listening", &before);
@@ -181,24 +184,25 @@ static void commit(struct control *control, struct config *take_config, struct h
     strbuf_free(&after);
 }
 
-static void apply(struct control *control, struct config *take_config, struct hosts_change *hosts,
+static void apply(struct control *control, struct loaded *take_loaded, struct hosts_change *hosts,
                   struct outcome *outcome) {
+    struct config *config = take_loaded->config;
     struct prepared prepared;
-    if (!prepare(control, take_config, hosts, &prepared, outcome)) {
+    if (!prepare(control, take_loaded, hosts, &prepared, outcome)) {
         abandon(&prepared);
         hosts_abandon(hosts);
-        config_unref(take_config);
+        loaded_free(take_loaded);
         return;
     }
-    struct plan *plan = plan_new(take_config, control->registry, prepared.directory);
+    struct plan *plan = plan_new(config, control->registry, prepared.directory);
     outcome->plan = plan->number;
-    outcome->routes = take_config->route_count;
-    outcome->pools = take_config->pool_count;
-    for (size_t i = 0; i < take_config->pool_count; i++)
-        outcome->endpoints += take_config->pools[i].endpoint_count;
+    outcome->routes = config->route_count;
+    outcome->pools = config->pool_count;
+    for (size_t i = 0; i < config->pool_count; i++)
+        outcome->endpoints += config->pools[i].endpoint_count;
     if (control->config) // a start has nothing to differ from
-        warn_restart(control, take_config, outcome);
-    commit(control, take_config, hosts, &prepared, plan);
+        warn_restart(control, config, outcome);
+    commit(control, take_loaded, hosts, &prepared, plan);
     outcome->success = true;
 }
 
@@ -209,9 +213,9 @@ static void on_resolved(void *context) {
     if (reloader->control->draining) { // told to stop while names were asked for
         outcome_fail(applying.outcome, (struct place){0, 0}, "the daemon is stopping");
         hosts_abandon(applying.hosts);
-        config_unref(applying.config);
+        loaded_free(&applying.loaded);
     } else {
-        apply(reloader->control, applying.config, applying.hosts, applying.outcome);
+        apply(reloader->control, &applying.loaded, applying.hosts, applying.outcome);
     }
     applying.done(applying.context);
 }
@@ -222,21 +226,22 @@ static void on_unusable(evutil_socket_t fd, short what, void *context) {
     struct applying applying = reloader->applying;
     reloader->applying = (struct applying){0};
     event_free(applying.failed);
-    config_unref(applying.config);
+    loaded_free(&applying.loaded);
     applying.done(applying.context);
 }
 
-void reload_apply(struct reloader *reloader, struct config *take_config, struct outcome *outcome,
+void reload_apply(struct reloader *reloader, struct loaded *take_loaded, struct outcome *outcome,
                   void (*done)(void *context), void *context) {
     struct error error;
     struct applying *applying = &reloader->applying;
-    must(!applying->config);
+    struct config *config = take_loaded->config;
+    must(!applying->loaded.config);
     *applying =
-        (struct applying){.config = take_config, .outcome = outcome, .done = done, .context = context};
-    applying->hosts = hosts_prepare(reloader->control->hosts, take_config, on_resolved, reloader, &error);
+        (struct applying){.loaded = *take_loaded, .outcome = outcome, .done = done, .context = context};
+    applying->hosts = hosts_prepare(reloader->control->hosts, config, on_resolved, reloader, &error);
     if (applying->hosts)
         return;
-    outcome_fail(outcome, take_config->resolver.place, error.text);
+    outcome_fail(outcome, config->resolver.place, error.text);
     applying->failed = event_new(reloader->control->base, -1, 0, on_unusable, reloader);
     must(applying->failed != NULL);
     event_active(applying->failed, 0, 0);
@@ -247,7 +252,7 @@ static void applying_drop(struct applying *applying) {
         hosts_abandon(applying->hosts);
     if (applying->failed)
         event_free(applying->failed);
-    config_unref(applying->config);
+    loaded_free(&applying->loaded);
 }
 
 // ---- requests for a reload
@@ -312,18 +317,6 @@ static void on_adopted(void *context) {
     end(context);
 }
 
-struct config *reload_load(const char *path, struct outcome *outcome) {
-    struct diagnostics diagnostics = {0};
-    struct config *config = config_load(path, &diagnostics);
-    if (config && !config_available(config, &diagnostics)) {
-        config_unref(config);
-        config = NULL;
-    }
-    outcome_add(outcome, &diagnostics);
-    diagnostics_free(&diagnostics);
-    return config;
-}
-
 static void on_applied(void *context) {
     struct reloader *reloader = context;
     if (reloader->last.success)
@@ -337,9 +330,9 @@ static void begin(struct reloader *reloader) {
     reloader->busy = true;
     reloader->began_ns = clock_monotonic_ns();
     outcome_begin(&reloader->last, control->config->path);
-    struct config *config = reload_load(control->config->path, &reloader->last);
-    if (config)
-        reload_apply(reloader, config, &reloader->last, on_applied, reloader);
+    struct loaded loaded;
+    if (loaded_read(&loaded, control->config->path, control->tickets, &reloader->last))
+        reload_apply(reloader, &loaded, &reloader->last, on_applied, reloader);
     else
         end(reloader);
 }

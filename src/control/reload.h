@@ -3,15 +3,14 @@
 // follows cannot fail. The first load goes the same way.
 #pragma once
 #include "control.h"
+#include "control/loaded.h"
 
 struct reloader *reloader_new(struct control *control);
 void reloader_free(struct reloader *reloader); // who waits is not called; contexts are not owned
-// The file, checked and available; or NULL with every mistake added to the outcome.
-struct config *reload_load(const char *path, struct outcome *outcome);
-// `config` was loaded and found available (its reference moves in). Asks for the addresses of new names, then
-// applies it; `done` is called later, never from inside this call. outcome->success: it runs; else nothing
-// has changed and outcome says why. One at a time: reloads come only after the first load.
-void reload_apply(struct reloader *reloader, struct config *take_config, struct outcome *outcome,
+// Asks for the addresses of new names, then applies what was loaded (it moves in); `done` is called later,
+// never from inside this call. outcome->success: it runs; else nothing has changed and outcome says why. One
+// at a time: reloads come only after the first load.
+void reload_apply(struct reloader *reloader, struct loaded *take_loaded, struct outcome *outcome,
                   void (*done)(void *context), void *context);
 
 // Loads the file and applies it; `done` (may be NULL) is called when every worker uses it, or when it failed.

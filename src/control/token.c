@@ -1,6 +1,5 @@
 #include "token.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/slice.h"
 
@@ -11,13 +10,13 @@
 
 #define TOKEN_MOST 4096
 
-char *token_read(const char *path, struct error *error) {
+char *token_read(const char *path, bool *open_to_all, struct error *error) {
     char text[TOKEN_MOST];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = fd >= 0 ? read(fd, text, sizeof text) : -1;
     int code = errno;
     struct stat info;
-    bool open_to_all = fd >= 0 && fstat(fd, &info) == 0 && (info.st_mode & (S_IROTH | S_IWOTH));
+    *open_to_all = fd >= 0 && fstat(fd, &info) == 0 && (info.st_mode & (S_IROTH | S_IWOTH));
     if (fd >= 0)
         close(fd);
     if (got < 0) {
@@ -33,8 +32,6 @@ char *token_read(const char *path, struct error *error) {
         error_set(error, "the token file %s %s", path, line.len ? "is too long" : "is empty");
         return NULL;
     }
-    if (open_to_all)
-        log_warn("token file is open to everybody", "file=%s", path);
     char *token = mem_zero(line.len + 1, 1);
     memcpy(token, line.at, line.len);
     return token;

@@ -41,6 +41,10 @@ static const struct family_info families[FAMILIES] = {
                         "Reloads of the configuration, by result."},
     [FAMILY_CONFIG_LOADED] = {"sluice_config_loaded_timestamp_seconds", FAMILY_GAUGE, "",
                               "Unix time at which the running configuration was loaded."},
+    [FAMILY_CERTIFICATE_EXPIRY] =
+        {"sluice_certificate_expiry_timestamp_seconds", FAMILY_GAUGE, "listener or pool, certificate",
+         "Unix time at which the first certificate of the file runs out, by who shows it: a listener to its "
+         "clients or a pool to its endpoints."},
     [FAMILY_BUILD_INFO] = {"sluice_build_info", FAMILY_GAUGE, "version, revision",
                            "Always 1; the labels say what is running."},
     [FAMILY_PROCESS_CPU] = {"process_cpu_seconds_total", FAMILY_COUNTER, "",

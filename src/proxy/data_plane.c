@@ -37,7 +37,6 @@ struct data_plane {
     struct running_listener *listeners;
     size_t listener_count;
     unsigned last_id;
-    struct tls_tickets *tickets;
 };
 
 struct data_plane_change {
@@ -165,7 +164,6 @@ static void plane_free(struct data_plane *plane, unsigned started) {
     for (size_t i = 0; i < plane->listener_count; i++)
         forget(&plane->listeners[i]);
     mem_free(plane->listeners);
-    tls_tickets_unref(plane->tickets);
     mem_free(plane->adopted);
     mem_free(plane->workers);
     mem_free(plane);
@@ -180,7 +178,6 @@ struct data_plane *data_plane_start(unsigned workers, struct event_base *base,
         return NULL;
     }
     plane->log = access_log_new();
-    plane->tickets = tls_tickets_new();
     plane->worker_count = workers;
     plane->adopted = mem_zero(workers, sizeof *plane->adopted);
     plane->workers = mem_zero(workers, sizeof *plane->workers);
@@ -237,11 +234,9 @@ static bool same_text(const char *a, const char *b) {
 }
 
 static bool prepare_listener(struct data_plane_change *change, const struct listener_config *config,
-                             struct error *error) {
+                             struct tls_context *context, struct error *error) {
     struct running_listener *known = running(change->plane, config->address);
-    struct front *front = front_new(config, change->plane->tickets, known ? known->front : NULL, error);
-    if (!front)
-        return false;
+    struct front *front = front_new(config, context, known ? known->front : NULL);
     if (!known)
         return opened_open(&change->opened[change->opened_count++], config->address, (mode_t)config->mode,
                            change->plane->worker_count, front, error);
@@ -251,7 +246,7 @@ static bool prepare_listener(struct data_plane_change *change, const struct list
 }
 
 struct data_plane_change *data_plane_prepare(struct data_plane *plane, const struct config *config,
-                                             struct error *error) {
+                                             struct tls_context *const *contexts, struct error *error) {
     struct data_plane_change *change = mem_zero(1, sizeof *change);
     bool ok = true;
     change->plane = plane;
@@ -260,7 +255,7 @@ struct data_plane_change *data_plane_prepare(struct data_plane *plane, const str
     change->opened = mem_zero(config->listener_count, sizeof *change->opened);
     change->closed = mem_zero(plane->listener_count + 1, sizeof *change->closed);
     for (size_t i = 0; ok && i < config->listener_count; i++)
-        ok = prepare_listener(change, &config->listeners[i], error);
+        ok = prepare_listener(change, &config->listeners[i], contexts[i], error);
     for (size_t i = 0; i < plane->listener_count; i++)
         if (!plane->listeners[i].front_after)
             change->closed[change->closed_count++] = plane->listeners[i].id;

@@ -12,8 +12,8 @@ struct front {
 };
 
 // `before` (may be NULL) is the address's front until now: its context goes on when the files are the same.
-// NULL and *error, which names the listener's address, when a certificate cannot be used. Control thread.
-struct front *front_new(const struct listener_config *config, struct tls_tickets *tickets,
-                        const struct front *before, struct error *error);
+// `context`: NULL for a plain listener. Control thread.
+struct front *front_new(const struct listener_config *config, struct tls_context *context,
+                        const struct front *before);
 struct front *front_ref(struct front *front);
 void front_unref(struct front *front); // any thread; NULL is allowed

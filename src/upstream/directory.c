@@ -1,5 +1,4 @@
 #include "upstream/directory.h"
-#include "upstream/secure.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,9 +82,14 @@ static void *sorted(const void *items, size_t count, int (*compare)(const void *
 struct making {
     const struct pool_config *config;
     const struct address_source *source;
-    struct tls_context *tls; // with a reference; NULL: no endpoint needs it
+    struct tls_context *tls; // NULL: no endpoint needs it
     unsigned lane_count;
 };
+
+// The name that an endpoint under TLS is asked for and has to prove.
+static const char *secure_name(const struct pool_config *pool, const struct endpoint_config *endpoint) {
+    return pool->tls && pool->tls->server_name ? pool->tls->server_name : endpoint->host;
+}
 
 static struct endpoint *endpoint_make(const struct making *making, const struct endpoint_config *config,
                                       struct address_list *addresses) {
@@ -154,34 +158,26 @@ static struct endpoint *prepare_endpoint(const struct making *making, const stru
     return endpoint;
 }
 
-static bool make_context(struct making *making, struct error *error) {
-    for (size_t i = 0; i < making->config->endpoint_count && !making->tls; i++)
-        if (making->config->endpoints[i].tls && !(making->tls = secure_context(making->config, error)))
-            return false;
-    return true;
-}
-
-static bool prepare_pool(struct prepared_pool *prepared, const struct pool_config *config,
-                         const struct address_source *source, unsigned lane_count, struct error *error) {
-    struct making making = {config, source, NULL, lane_count};
+static bool prepare_pool(struct prepared_pool *prepared, const struct making *making, struct error *error) {
+    const struct pool_config *config = making->config;
     struct endpoint **known = sorted(prepared->pool->endpoints, prepared->pool->endpoint_count, by_url);
     prepared->endpoints = mem_zero(config->endpoint_count, sizeof *prepared->endpoints);
-    bool ok = make_context(&making, error);
+    bool ok = true;
     for (size_t i = 0; ok && i < config->endpoint_count; i++) {
         const struct endpoint_config *wanted = &config->endpoints[i];
         struct endpoint **found =
             bsearch(wanted->url, known, prepared->pool->endpoint_count, sizeof *known, url_against);
-        struct endpoint *endpoint = prepare_endpoint(&making, wanted, found ? *found : NULL, error);
+        struct endpoint *endpoint = prepare_endpoint(making, wanted, found ? *found : NULL, error);
         ok = endpoint != NULL;
         if (ok)
             prepared->endpoints[prepared->endpoint_count++] = endpoint;
     }
-    tls_context_unref(making.tls);
     mem_free(known);
     return ok;
 }
 
 struct directory_change *directory_prepare(struct directory *directory, const struct config *config,
+                                           struct tls_context *const *contexts,
                                            const struct address_source *source, struct error *error) {
     struct directory_change *change = mem_zero(1, sizeof *change);
     change->pools = mem_zero(config->pool_count, sizeof *change->pools);
@@ -192,7 +188,9 @@ struct directory_change *directory_prepare(struct directory *directory, const st
         struct pool **found = bsearch(name, known, directory->count, sizeof *known, name_against);
         change->pools[i].pool = found ? pool_ref(*found) : pool_new(name, directory->lane_count);
         change->count++;
-        ok = prepare_pool(&change->pools[i], &config->pools[i], source, directory->lane_count, error);
+        struct making making = {&config->pools[i], source, contexts ? contexts[i] : NULL,
+                                directory->lane_count};
+        ok = prepare_pool(&change->pools[i], &making, error);
     }
     mem_free(known);
     if (ok)

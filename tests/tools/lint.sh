@@ -96,7 +96,7 @@ check_libraries() {
     library 'yaml\.h' '^src/config/' 1
     library 'llhttp\.h' '^src/http/' 1
     library 'xxhash\.h' '^src/traffic/' 1
-    library 'openssl/.*\.h' '^src/io/tls' 3
+    library 'openssl/.*\.h' '^src/io/tls' 10
     library 'curl/.*\.h' '^src/control/' 1
     library 'ares.*\.h' '^src/control/' 1
     library 'event2/http.*\.h' '^src/(control/admin_server\.c|app/demo/)' 40

@@ -58,10 +58,10 @@ static void on_applied(void *context) {
 static bool apply(struct scene *scene) {
     bool over = false;
     outcome_begin(&scene->outcome, scene->path);
-    struct config *config = reload_load(scene->path, &scene->outcome);
-    if (!config)
+    struct loaded loaded;
+    if (!loaded_read(&loaded, scene->path, scene->control.tickets, &scene->outcome))
         return false;
-    reload_apply(scene->control.reloader, config, &scene->outcome, on_applied, &over);
+    reload_apply(scene->control.reloader, &loaded, &scene->outcome, on_applied, &over);
     assert_false(over);
     while (!over)
         event_base_loop(scene->control.base, EVLOOP_ONCE);
@@ -93,6 +93,7 @@ static int open_scene(void **state) {
     struct data_plane_events events = {on_failing, on_adopted, on_drained, scene};
     control->plane = data_plane_start(1, control->base, &events, &error);
     assert_non_null(control->plane);
+    control->tickets = tls_tickets_new();
     control->registry = registry_new(1);
     control->directory = directory_new(1);
     control->publisher = publisher_new(control->base, control->plane);
@@ -123,6 +124,8 @@ static int close_scene(void **state) {
     directory_free(control->directory);
     config_unref(control->config);
     registry_free(control->registry);
+    certificates_free(&control->certificates);
+    tls_tickets_unref(control->tickets);
     event_base_free(control->base);
     outcome_clear(&scene->outcome);
     unlink(scene->path);

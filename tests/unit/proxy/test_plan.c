@@ -1,3 +1,4 @@
+#include "config/rollout.h"
 #include "proxy/plan.h"
 #include "unit.h"
 
@@ -29,7 +30,8 @@ static int set_up(void **state) {
     assert_non_null(fixture.config);
     fixture.registry = registry_new(1);
     fixture.directory = directory_new(1);
-    struct directory_change *change = directory_prepare(fixture.directory, fixture.config, NULL, &error);
+    struct directory_change *change =
+        directory_prepare(fixture.directory, fixture.config, NULL, NULL, &error);
     assert_non_null(change);
     fixture.plan = plan_new(fixture.config, fixture.registry, change);
     directory_commit(fixture.directory, change);
@@ -45,6 +47,47 @@ static int tear_down(void **state) {
     registry_free(fixture->registry);
     config_unref(fixture->config);
     return 0;
+}
+
+// A route with a rollout is counted for evidence; each change of its weights begins a new epoch, and the
+// control slice is as large as the candidate, at the far end of the baseline's buckets.
+static void a_rollout_is_counted(void **state) {
+    (void)state;
+    static const char text[] =
+        "listeners: [{address: '127.0.0.1:0'}]\n"
+        "pools: {blue: {endpoints: [http://127.0.0.1:9000]}}\n"
+        "routes:\n"
+        "  - name: plain\n    match: {path_prefix: /plain}\n"
+        "    variants: {all: {pool: blue}}\n"
+        "  - name: chat\n"
+        "    variants: {stable: {pool: blue, weight: 95}, canary: {pool: blue, weight: 5}}\n"
+        "    rollout: {strategy: canary, steps: [{weight: 5}], control: true}\n";
+    struct diagnostics diagnostics;
+    struct error error;
+    struct config *config = config_parse("test.yaml", SLICE(text), &diagnostics);
+    assert_non_null(config);
+    assert_int_equal(config->routes[1].rollout->candidate_index, 1);
+    assert_string_equal(config->routes[1].rollout->candidate, "canary");
+    struct registry *registry = registry_new(1);
+    struct directory *directory = directory_new(1);
+    struct directory_change *change = directory_prepare(directory, config, NULL, NULL, &error);
+    struct plan *plan = plan_new(config, registry, change);
+    directory_commit(directory, change);
+    assert_null(plan->routes[0].experiment);
+    assert_int_equal(experiment_arms(plan->routes[1].experiment), 3);
+    assert_int_equal(plan->routes[1].control_from, 9500);
+    assert_int_equal(plan->routes[1].control_end, 10000);
+    struct plan *next = plan_with_weights(plan, 1, (uint16_t[]){2000, 8000});
+    assert_int_equal(next->routes[1].control_end - next->routes[1].control_from, 2000); // all there is
+    assert_true(next->routes[1].epoch > plan->routes[1].epoch);
+    assert_int_equal(next->routes[0].epoch, plan->routes[0].epoch);
+    assert_ptr_equal(next->routes[1].experiment, plan->routes[1].experiment);
+    plan_unref(plan);
+    plan_unref(next);
+    directory_free(directory);
+    registry_sweep(registry);
+    registry_free(registry);
+    config_unref(config);
 }
 
 static void the_first_plan_has_the_files_weights_and_times(void **state) {
@@ -95,6 +138,7 @@ static void the_last_user_frees_it_after_the_configuration_is_gone(void **state)
 
 int test_plan(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rollout_is_counted),
         cmocka_unit_test_setup_teardown(the_first_plan_has_the_files_weights_and_times, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_weights_make_another_plan_and_leave_the_old_one, set_up,
                                         tear_down),

@@ -23,7 +23,8 @@ void sample_init(struct sample *sample, size_t count, enum balance balance) {
 
 void sample_apply(struct sample *sample) {
     struct error error;
-    struct directory_change *change = directory_prepare(sample->directory, &sample->config, NULL, &error);
+    struct directory_change *change =
+        directory_prepare(sample->directory, &sample->config, NULL, NULL, &error);
     assert_non_null(change);
     const struct prepared_pool *prepared = directory_prepared(change, 0);
     struct pool_view *view =

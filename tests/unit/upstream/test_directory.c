@@ -54,7 +54,7 @@ static void an_abandoned_change_changes_nothing(void **state) {
     sample_init(&sample, 2, BALANCE_ROUND_ROBIN);
     struct endpoint *first = sample_endpoint(&sample, 0);
     sample.pool.endpoint_count = 1;
-    struct directory_change *change = directory_prepare(sample.directory, &sample.config, NULL, &error);
+    struct directory_change *change = directory_prepare(sample.directory, &sample.config, NULL, NULL, &error);
     directory_abandon(change);
     assert_int_equal(directory_pool(sample.directory, 0)->endpoint_count, 2);
     assert_ptr_equal(sample_endpoint(&sample, 0), first);
@@ -69,7 +69,7 @@ static void a_name_that_does_not_resolve_is_an_error(void **state) {
     sample_init(&sample, 2, BALANCE_ROUND_ROBIN);
     sample.endpoints[1].host = "no-such-host.invalid";
     sample.endpoints[1].url = "http://no-such-host.invalid:9001";
-    assert_null(directory_prepare(sample.directory, &sample.config, NULL, &error));
+    assert_null(directory_prepare(sample.directory, &sample.config, NULL, NULL, &error));
     assert_non_null(strstr(error.text, "no-such-host.invalid"));
     sample_free(&sample);
 }

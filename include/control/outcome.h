@@ -1,4 +1,4 @@
-// outcome: how a load or reload ended, kept for the log, the API and `sluice status`. Control thread.
+// outcome: how a load, a reload or a check ended, kept for the log, the API and `sluice status`. One thread.
 #pragma once
 #include "base/error.h"
 #include "config/config.h"
@@ -17,15 +17,19 @@ struct outcome {
     size_t routes, pools, endpoints;
     struct outcome_mistake *mistakes; // located; none on success
     size_t mistake_count;
-    char **warnings; // what waits for a restart
+    struct outcome_mistake *warnings; // located, or with line 0; what waits for a restart, and bad omens
     size_t warning_count;
 };
 void outcome_clear(struct outcome *outcome);
 void outcome_begin(struct outcome *outcome, const char *path); // clears first
 void outcome_add(struct outcome *outcome, const struct diagnostics *diagnostics);
 void outcome_fail(struct outcome *outcome, struct place place, const char *text); // one more mistake
-void outcome_warn(struct outcome *outcome, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void outcome_warn(struct outcome *outcome, struct place place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void outcome_sort(struct outcome *outcome); // mistakes and warnings, by place
 // "FILE:LINE:COL: text (hint)" of one mistake, appended.
 void outcome_write(const struct outcome *outcome, size_t index, struct strbuf *out);
+// "FILE:LINE:COL: warning: text" of one warning, appended.
+void outcome_write_warning(const struct outcome *outcome, size_t index, struct strbuf *out);
 void outcome_emit_mistakes(const struct outcome *outcome, struct emit *emit); // a JSON array
 void outcome_emit_warnings(const struct outcome *outcome, struct emit *emit); // a JSON array
