@@ -1,0 +1,5 @@
+int test_vectors(void);
+
+int main(void) {
+    return test_vectors() ? 1 : 0;
+}
