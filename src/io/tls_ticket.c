@@ -97,6 +97,8 @@ static int ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_C
         if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1)
             return -1;
     }
+    if (found && !sealing && SSL_version(ssl) == TLS1_3_VERSION)
+        found = 2; // tickets are for one use there (RFC 8446 C.4): the next visit needs another
     if (found && !start(&key, iv, cipher, mac, sealing))
         found = -1;
     OPENSSL_cleanse(&key, sizeof key);

@@ -1,5 +1,6 @@
 int test_access(void);
 int test_adoption(void);
+int test_certificates(void);
 int test_ejection(void);
 int test_emit(void);
 int test_expect(void);
@@ -14,6 +15,6 @@ int test_weights(void);
 int main(void) {
     int failures = test_percent() + test_emit() + test_access() + test_token() + test_expect();
     failures += test_weights() + test_rates() + test_ejection() + test_adoption() + test_fetch() +
-                test_reload() + test_resolver();
+                test_reload() + test_resolver() + test_certificates();
     return failures ? 1 : 0;
 }
