@@ -38,7 +38,7 @@ struct guard_config { // also a signal
     const char *name; // the metric
     double margin;
     struct prometheus_config *prometheus; // NULL: one of our own metrics
-    double max;
+    double max; // NAN: none
 };
 struct hooks_config {
     const char *before_step, *on_promote, *on_rollback;
@@ -58,14 +58,18 @@ struct goal_config {
 struct absolute_config { // absolute limits by metric
     struct place place;
     const char *name, *value;
+    double amount; // a share 0..1 of error_rate, microseconds of a latency
 };
+
+#define ROLLOUT_TIMES   8  // latencies that one rollout may judge
+#define ROLLOUT_METRICS 32 // guards, signals and limits together
 
 struct rollout_config {
     struct place place;
     enum rollout_strategy strategy;
     const char *baseline, *candidate; // settled: never NULL when the strategy has them
     size_t candidate_index;           // in the route's variants; rolling: the only one
-    int64_t horizon; // ms: how long after its start a request may still become an error
+    int64_t horizon;                  // ms: how long after its start a request may still become an error
     enum rollout_start start, switch_over;
     struct before_config before;
     struct step_config *steps;

@@ -2,6 +2,7 @@
 #include "check.h"
 #include "config/rollout.h"
 #include "value.h"
+#include <math.h>
 
 static bool own_metric(const char *name) {
     static const char *const names[] = {"error_rate",       "latency_p50", "latency_p95", "latency_p99",
@@ -125,9 +126,11 @@ static void check_steps(struct check *check, const struct rollout_config *rollou
 
 // ---- metrics
 
-static void check_guard(struct check *check, const struct guard_config *guard, const char *kind) {
+static void check_guard(struct check *check, struct guard_config *guard, const char *kind) {
     struct report *report = check->report;
     bool max = report_given(report, &guard->max), margin = report_given(report, &guard->margin);
+    if (!max)
+        guard->max = NAN;
     if (report_refused(report, guard))
         return;
     if (guard->prometheus) {
@@ -162,6 +165,43 @@ static void check_dry_run(struct check *check, const struct rollout_config *roll
     }
 }
 
+// A quantile is p50, p95 or p99; only shares and times have absolute limits.
+static void check_limits(struct check *check, const struct rollout_config *rollout) {
+    for (size_t i = 0; i < rollout->limit_count; i++) {
+        const struct absolute_config *limit = &rollout->limits[i];
+        if (strcmp(limit->name, "error_rate") != 0 &&
+            !(own_metric(limit->name) && (strstr(limit->name, "latency_") || strstr(limit->name, "ttft_"))))
+            report_add(check->report, limit->place, "`prometheus` guards have a `max` of their own",
+                       "`limits` takes error_rate, latency_p50|p95|p99 and ttft_p50|p95|p99, not `%.100s`",
+                       limit->name);
+        else if (limit->amount <= 0 || (strcmp(limit->name, "error_rate") == 0 && limit->amount >= 1))
+            report_add(check->report, limit->place, NULL, "`%s` must be above 0%s", limit->name,
+                       strcmp(limit->name, "error_rate") == 0 ? " and below 100" : "");
+    }
+}
+
+static bool is_time(const char *name) {
+    return strncmp(name, "latency_", 8) == 0 || strncmp(name, "ttft_", 5) == 0;
+}
+
+// What one rollout can judge is bounded: by what the workers keep for it.
+static void check_amount(struct check *check, const struct rollout_config *rollout) {
+    size_t times = 0, all = rollout->guard_count + rollout->signal_count + rollout->limit_count;
+    for (size_t i = 0; i < rollout->guard_count; i++)
+        times += is_time(rollout->guards[i].name);
+    for (size_t i = 0; i < rollout->signal_count; i++)
+        times += is_time(rollout->signals[i].name);
+    for (size_t i = 0; i < rollout->limit_count; i++)
+        times += is_time(rollout->limits[i].name);
+    if (times > ROLLOUT_TIMES)
+        report_add(check->report, rollout->place, NULL,
+                   "guards, signals and limits together may name %d latencies, not %zu", ROLLOUT_TIMES,
+                   times);
+    if (all > ROLLOUT_METRICS)
+        report_add(check->report, rollout->place, NULL,
+                   "a rollout may have %d guards, signals and limits, not %zu", ROLLOUT_METRICS, all);
+}
+
 void check_rollout(struct check *check, struct route_config *route) {
     struct rollout_config *rollout = route->rollout;
     struct evaluation_config *evaluation = rollout->before.evaluation;
@@ -180,6 +220,8 @@ void check_rollout(struct check *check, struct route_config *route) {
     for (size_t i = 0; i < rollout->signal_count; i++)
         check_guard(check, &rollout->signals[i], "signal");
     check_dry_run(check, rollout);
+    check_limits(check, rollout);
+    check_amount(check, rollout);
     if ((rollout->confidence < 50 || rollout->confidence >= 100) &&
         !report_refused(check->report, &rollout->confidence))
         report_add(check->report, place_of_field(check, &rollout->confidence, rollout->place), NULL,

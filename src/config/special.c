@@ -205,8 +205,8 @@ void read_limits(struct settle *settle, const struct node *node, void *field) {
             settle_wrong(settle, pair->value, arena_format(settle->arena, "`%.100s`", pair->key),
                          time ? "a duration such as 10s" : "a number");
         else
-            rollout->limits[rollout->limit_count++] =
-                (struct absolute_config){pair->place, pair->key, pair->value->text};
+            rollout->limits[rollout->limit_count++] = (struct absolute_config){
+                pair->place, pair->key, pair->value->text, time ? (double)amount * 1000 : number / 100};
     }
 }
 

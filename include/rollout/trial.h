@@ -1,0 +1,63 @@
+// trial: the measuring of one candidate beside its baseline: reads matured ticks of both arms in order, feeds
+// the guards, watches the sample ratio, and says what all guards together say. Pure: the caller brings time,
+// ticks and histograms. Owner: the route's controller (control/rollouts) or a simulation.
+#pragma once
+#include "base/histogram.h"
+#include "rollout/cluster.h"
+#include "rollout/guard.h"
+#include "rollout/sample_ratio.h"
+
+// Where ticks come from: experiment_read, or a simulation. False: the tick has gone.
+struct trial_source {
+    bool (*read)(void *context, size_t arm, uint64_t tick, struct experiment_cell *cell);
+    void *context;
+};
+
+struct trial_settings {
+    const struct rollout_config *config; // borrowed
+    size_t baseline, candidate;          // arms; baseline: the control slice where there is one
+    size_t arms;                         // of the experiment
+};
+
+struct trial {
+    struct trial_settings settings;
+    struct guard_levels levels;
+    struct guard guards[GUARDS_MOST];
+    unsigned guard_count;
+    struct experiment_thresholds thresholds;
+    bool thresholds_known;
+    uint32_t version; // that experiment_set_thresholds gave; ticks of another say nothing of latency
+    uint64_t horizon; // ticks
+    double design_errors, design_slow[2]; // design effects
+    double share;                         // the candidate's part of both arms' requests
+    double log_ratio;                     // evidence against the sample ratio
+    bool ratio_broken;                    // it was shown once: it stands until a person resumes
+    uint64_t step_requests;               // of the candidate, since the step began
+    uint64_t counted;                     // ticks before this one are in it
+    uint64_t lost;                        // ticks that were gone before they were read
+};
+
+// Everything begins at tick `now`: what started before it is not looked at.
+void trial_init(struct trial *trial, const struct trial_settings *settings, uint64_t now);
+// Another experiment: a new version, or changed margins. The baseline's history stays.
+void trial_reset(struct trial *trial, uint64_t now);
+// The configuration changed: guards that are the same as before keep their evidence, the others begin anew.
+void trial_adopt(struct trial *trial, const struct trial_settings *settings, uint64_t now);
+void trial_step_begins(struct trial *trial);
+
+// Thresholds for the ticks that begin after the caller has set them, from the baseline's time histograms.
+// False: as they were (the caller need not set them again). Afterwards trial->version must be set to what the
+// experiment gave.
+bool trial_aim(struct trial *trial, const struct histogram *whole, const struct histogram *first_byte);
+// Reads every tick that has matured at tick `now`; `elapsed_ms` have passed since the last call.
+void trial_advance(struct trial *trial, uint64_t now, int64_t elapsed_ms, const struct trial_source *source);
+// How units hang together (experiment_groups), once in a while.
+void trial_design(struct trial *trial, const struct experiment_group *baseline,
+                  const struct experiment_group *candidate);
+// First-seen units by arm and the shares that the weights give them (0 where an arm is not used).
+void trial_ratio(struct trial *trial, const uint64_t *units, const double *shares);
+void trial_watch(struct trial *trial, bool watching); // the candidate has all the traffic
+
+// What all say; outcomes has room for GUARDS_MOST. judgement->because points into outcomes or is a literal.
+void trial_judge(struct trial *trial, struct guard_outcome *outcomes, struct judgement *judgement);
+struct guard *trial_guard(struct trial *trial, const char *name); // the first that is a guard or signal; NULL

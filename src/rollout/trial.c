@@ -1,0 +1,342 @@
+#include "rollout/trial.h"
+
+#include "rollout/exceedance.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LEAST_HISTORY   1000 // values of the baseline before a threshold is taken from them
+#define ABSOLUTE_LATEST (UINT64_C(120) * 1000 * 1000) // microseconds that a tick can be waited for
+#define SLACK_TICKS     1                             // a worker may be a little late with what it counts
+#define TICK_US         (EXPERIMENT_TICK_NS / 1000)
+
+static void read_levels(struct trial *trial) {
+    double alpha = 1 - trial->settings.config->confidence / 100;
+    trial->levels = (struct guard_levels){.alpha_harm = alpha / 5, .alpha_fine = alpha};
+    for (unsigned i = 0; i < trial->guard_count; i++) {
+        const struct guard_settings *settings = &trial->guards[i].settings;
+        trial->levels.acting += settings->role != GUARD_SIGNAL && !settings->dry_run;
+    }
+}
+
+static void begin_at(struct guard *guard, uint64_t now) {
+    guard->next = guard->next_soon = now;
+}
+
+void trial_init(struct trial *trial, const struct trial_settings *settings, uint64_t now) {
+    struct guard_settings read[GUARDS_MOST];
+    *trial = (struct trial){.settings = *settings, .design_errors = 1, .design_slow = {1, 1}};
+    trial->guard_count = guards_read(settings->config, read, &trial->thresholds.first_byte);
+    trial->thresholds.group_slot[0] = trial->thresholds.group_slot[1] = EXPERIMENT_SLOTS;
+    for (unsigned i = 0; i < trial->guard_count; i++) {
+        guard_init(&trial->guards[i], &read[i]);
+        begin_at(&trial->guards[i], now);
+    }
+    for (unsigned i = trial->guard_count; i-- > 0;) // the first of each kind
+        if (read[i].kind == GUARD_LATENCY)
+            trial->thresholds.group_slot[read[i].first_byte] = read[i].slot;
+    trial->counted = now;
+    trial->horizon = ((uint64_t)settings->config->horizon * 1000 + TICK_US - 1) / TICK_US;
+    read_levels(trial);
+}
+
+void trial_reset(struct trial *trial, uint64_t now) {
+    for (unsigned i = 0; i < trial->guard_count; i++) {
+        guard_reset(&trial->guards[i]);
+        begin_at(&trial->guards[i], now);
+    }
+    trial->design_errors = trial->design_slow[0] = trial->design_slow[1] = 1;
+    trial->log_ratio = 0;
+    trial->ratio_broken = false;
+    trial->step_requests = 0;
+}
+
+static bool same_question(const struct guard_settings *a, const struct guard_settings *b) {
+    bool same_limit = a->limit == b->limit || (isnan(a->limit) && isnan(b->limit));
+    return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->margin == b->margin && same_limit &&
+           (a->role == GUARD_LIMIT) == (b->role == GUARD_LIMIT);
+}
+
+void trial_adopt(struct trial *trial, const struct trial_settings *settings, uint64_t now) {
+    struct trial before = *trial;
+    trial_init(trial, settings, now);
+    trial->step_requests = before.step_requests;
+    trial->ratio_broken = before.ratio_broken;
+    for (unsigned i = 0; i < trial->guard_count; i++) {
+        for (unsigned k = 0; k < before.guard_count; k++) {
+            struct guard *now_guard = &trial->guards[i];
+            if (!same_question(&now_guard->settings, &before.guards[k].settings))
+                continue;
+            struct guard_settings read = now_guard->settings; // its role, slot and dry run may be new
+            *now_guard = before.guards[k];
+            now_guard->settings = read;
+            break;
+        }
+    }
+}
+
+void trial_step_begins(struct trial *trial) {
+    trial->step_requests = 0;
+}
+
+// ---- thresholds
+
+static uint32_t upper_us(size_t bucket) {
+    double upper = histogram_lower((unsigned)bucket + 1);
+    return upper >= (double)ABSOLUTE_LATEST ? (uint32_t)ABSOLUTE_LATEST : (uint32_t)floor(upper);
+}
+
+static void aim(struct trial *trial, const struct guard *guard, const struct histogram *history) {
+    unsigned slot = guard->settings.slot;
+    uint32_t *baseline = &trial->thresholds.limit_us[trial->settings.baseline][slot];
+    uint32_t *candidate = &trial->thresholds.limit_us[trial->settings.candidate][slot];
+    if (guard->settings.role == GUARD_LIMIT) {
+        *baseline = *candidate = (uint32_t)fmin(guard->settings.limit, (double)ABSOLUTE_LATEST);
+        return;
+    }
+    uint64_t all;
+    size_t bucket = exceedance_bucket(history->count, HISTOGRAM_BUCKETS, guard->settings.quantile);
+    exceedance_count(history->count, HISTOGRAM_BUCKETS, bucket, &all);
+    if (all < (guard->settings.quantile > 0.985 ? LEAST_HISTORY : LEAST_HISTORY / 10))
+        return;
+    size_t shift = exceedance_shift(guard->settings.margin / 100, HISTOGRAM_PER_OCTAVE);
+    *baseline = upper_us(bucket);
+    *candidate = upper_us(bucket + shift < HISTOGRAM_BUCKETS - 1 ? bucket + shift : HISTOGRAM_BUCKETS - 1);
+}
+
+bool trial_aim(struct trial *trial, const struct histogram *whole, const struct histogram *first_byte) {
+    struct experiment_thresholds before = trial->thresholds;
+    for (unsigned i = 0; i < trial->guard_count; i++) {
+        const struct guard *guard = &trial->guards[i];
+        if (guard->settings.kind == GUARD_LATENCY && !guard->watching)
+            aim(trial, guard, guard->settings.first_byte ? first_byte : whole);
+    }
+    bool changed = !trial->thresholds_known || memcmp(&before, &trial->thresholds, sizeof before) != 0;
+    trial->thresholds_known = true;
+    return changed;
+}
+
+// ---- ticks
+
+static double judged(const struct experiment_cell *cell) {
+    return cell->started > cell->excluded ? (double)(cell->started - cell->excluded) : 0;
+}
+
+static double at_most(double value, double most) {
+    return value < most ? value : most;
+}
+
+struct pair {
+    struct experiment_cell baseline, candidate;
+};
+
+static bool read_pair(struct trial *trial, const struct trial_source *source, uint64_t tick,
+                      struct pair *pair) {
+    bool whole = source->read(source->context, trial->settings.baseline, tick, &pair->baseline) &&
+                 source->read(source->context, trial->settings.candidate, tick, &pair->candidate);
+    trial->lost += !whole;
+    return whole;
+}
+
+static void feed_errors(struct guard *guard, const struct pair *pair, bool soon) {
+    double nb = judged(&pair->baseline), nc = judged(&pair->candidate);
+    double kb = soon ? pair->baseline.failed_soon : pair->baseline.failed;
+    double kc = soon ? pair->candidate.failed_soon : pair->candidate.failed;
+    struct guard_batch batch = {nb, at_most(kb, nb), nc, at_most(kc, nc)};
+    if (nb > 0 || nc > 0)
+        guard_feed(guard, &batch, soon);
+}
+
+static void feed_latency(struct guard *guard, const struct pair *pair) {
+    unsigned slot = guard->settings.slot;
+    const struct experiment_cell *baseline = &pair->baseline, *candidate = &pair->candidate;
+    double nb = judged(baseline), nc = judged(candidate);
+    // Lanes or arms that began the tick with other thresholds than the rest cannot be compared.
+    bool aimed = (nb == 0 || (baseline->version && baseline->limit_us[slot])) &&
+                 (nc == 0 || (candidate->version && candidate->limit_us[slot])) &&
+                 (nb == 0 || nc == 0 || baseline->version == candidate->version);
+    if (!aimed || (nb == 0 && nc == 0))
+        return;
+    struct guard_batch batch = {nb, nb - at_most(baseline->within[slot], nb), nc,
+                                nc - at_most(candidate->within[slot], nc)};
+    guard_feed(guard, &batch, false);
+}
+
+static void feed(struct guard *guard, const struct pair *pair) {
+    if (guard->settings.kind == GUARD_ERROR_RATE)
+        feed_errors(guard, pair, false);
+    else if (guard->settings.kind == GUARD_LATENCY)
+        feed_latency(guard, pair);
+    else
+        guard_feed_means(guard, &pair->baseline.means[guard->settings.mean],
+                         &pair->candidate.means[guard->settings.mean]);
+}
+
+static void advance_soon(struct trial *trial, struct guard *guard, uint64_t now,
+                         const struct trial_source *source) {
+    struct pair pair;
+    for (; guard->next_soon + 2 <= now; guard->next_soon++)
+        if (read_pair(trial, source, guard->next_soon, &pair))
+            feed_errors(guard, &pair, true);
+}
+
+static uint64_t limit_ticks(const struct guard *guard, const struct experiment_cell *cell) {
+    return (cell->limit_us[guard->settings.slot] + TICK_US - 1) / TICK_US;
+}
+
+// How long after its end a tick is complete, in ticks: known when it began. A request that is not over by
+// then is no error, and slower than any threshold.
+static uint64_t maturity(const struct trial *trial, const struct guard *guard, const struct pair *pair) {
+    if (guard->settings.kind != GUARD_LATENCY)
+        return trial->horizon;
+    uint64_t baseline = limit_ticks(guard, &pair->baseline), candidate = limit_ticks(guard, &pair->candidate);
+    return (baseline > candidate ? baseline : candidate) + SLACK_TICKS;
+}
+
+static void advance(struct trial *trial, struct guard *guard, uint64_t now,
+                    const struct trial_source *source) {
+    struct pair pair;
+    for (; guard->next + 1 < now; guard->next++) {
+        if (!read_pair(trial, source, guard->next, &pair))
+            continue;
+        if (guard->next + 1 + maturity(trial, guard, &pair) > now)
+            return;
+        feed(guard, &pair);
+    }
+}
+
+// After a stop of the clock, or a long one of the control thread, the ring holds no more than this.
+static void skip_what_has_gone(struct guard *guard, uint64_t now) {
+    uint64_t oldest = now > EXPERIMENT_RING - 2 ? now - (EXPERIMENT_RING - 2) : 0;
+    if (guard->next < oldest)
+        guard->next = oldest;
+    if (guard->next_soon < oldest)
+        guard->next_soon = oldest;
+}
+
+static void count_step(struct trial *trial, uint64_t now, const struct trial_source *source) {
+    struct pair pair;
+    if (trial->counted + 64 < now)
+        trial->counted = now - 64;
+    for (; trial->counted + 2 <= now; trial->counted++) {
+        if (!read_pair(trial, source, trial->counted, &pair))
+            continue;
+        trial->step_requests += pair.candidate.started;
+        double all = (double)pair.candidate.started + pair.baseline.started;
+        if (all > 0) // a slow average of what the arms get
+            trial->share += 0.05 * ((double)pair.candidate.started / all - trial->share);
+    }
+}
+
+void trial_advance(struct trial *trial, uint64_t now, int64_t elapsed_ms, const struct trial_source *source) {
+    count_step(trial, now, source);
+    for (unsigned i = 0; i < trial->guard_count; i++) {
+        struct guard *guard = &trial->guards[i];
+        guard->silent_ms += elapsed_ms;
+        if (guard->settings.kind == GUARD_SCORE || guard->settings.kind == GUARD_EXTERNAL)
+            continue;
+        skip_what_has_gone(guard, now);
+        if (guard->settings.kind == GUARD_ERROR_RATE)
+            advance_soon(trial, guard, now, source);
+        advance(trial, guard, now, source);
+    }
+}
+
+// ---- units
+
+enum { GROUP_FAILED, GROUP_SLOW_WHOLE, GROUP_SLOW_FIRST };
+
+static double events_of(const struct experiment_group *group, int what) {
+    return what == GROUP_FAILED ? group->failed : group->slow[what - GROUP_SLOW_WHOLE];
+}
+
+// Of the baseline alone while the candidate is small: a harmed candidate blows up its own variance, which
+// would hide the harm (docs/statistics.md).
+static double design_effect(const struct trial *trial, const struct experiment_group *baseline,
+                            const struct experiment_group *candidate, int what) {
+    static double requests[2][EXPERIMENT_GROUPS], events[2][EXPERIMENT_GROUPS]; // one thread asks
+    double candidate_events = 0;
+    for (size_t i = 0; i < EXPERIMENT_GROUPS; i++) {
+        requests[0][i] = baseline[i].requests;
+        events[0][i] = events_of(&baseline[i], what);
+        requests[1][i] = candidate[i].requests;
+        events[1][i] = events_of(&candidate[i], what);
+        candidate_events += events[1][i];
+    }
+    double own = cluster_design_effect(requests[0], events[0], EXPERIMENT_GROUPS, -1);
+    struct cluster_ratio of_baseline = cluster_ratio(requests[0], events[0], EXPERIMENT_GROUPS);
+    struct cluster_ratio of_candidate = cluster_ratio(requests[1], events[1], EXPERIMENT_GROUPS);
+    if (trial->share < 0.2 || of_candidate.groups < 20 || candidate_events < 5)
+        return own;
+    return fmax(own, cluster_design_effect_of_both(&of_baseline, &of_candidate));
+}
+
+void trial_design(struct trial *trial, const struct experiment_group *baseline,
+                  const struct experiment_group *candidate) {
+    trial->design_errors = design_effect(trial, baseline, candidate, GROUP_FAILED);
+    trial->design_slow[0] = design_effect(trial, baseline, candidate, GROUP_SLOW_WHOLE);
+    trial->design_slow[1] = design_effect(trial, baseline, candidate, GROUP_SLOW_FIRST);
+}
+
+void trial_ratio(struct trial *trial, const uint64_t *units, const double *shares) {
+    trial->log_ratio = sample_ratio_log_e(units, shares, trial->settings.arms, SAMPLE_RATIO_CONCENTRATION);
+    if (trial->log_ratio >= log(1 / SAMPLE_RATIO_ALPHA))
+        trial->ratio_broken = true;
+}
+
+void trial_watch(struct trial *trial, bool watching) {
+    for (unsigned i = 0; i < trial->guard_count; i++)
+        guard_watch(&trial->guards[i], watching);
+}
+
+// ---- judging
+
+static double design_of(const struct trial *trial, const struct guard *guard) {
+    if (guard->settings.kind == GUARD_LATENCY)
+        return trial->design_slow[guard->settings.first_byte];
+    return trial->design_errors;
+}
+
+static void take(enum verdict *worst, enum verdict verdict) {
+    if (verdict > *worst)
+        *worst = verdict;
+}
+
+void trial_judge(struct trial *trial, struct guard_outcome *outcomes, struct judgement *judgement) {
+    *judgement = (struct judgement){.guards = VERDICT_PASS,
+                                    .step = VERDICT_PASS,
+                                    .signals = VERDICT_PASS,
+                                    .sample_ratio_broken = trial->ratio_broken,
+                                    .winner = -1,
+                                    .step_requests = trial->step_requests};
+    enum verdict told = VERDICT_PASS;
+    for (unsigned i = 0; i < trial->guard_count; i++) {
+        struct guard *guard = &trial->guards[i];
+        guard_judge(guard, &trial->levels, design_of(trial, guard), trial->share, &outcomes[i]);
+        if (guard->settings.dry_run)
+            continue;
+        if (guard->settings.role == GUARD_SIGNAL) {
+            take(&judgement->signals, outcomes[i].verdict);
+            continue;
+        }
+        take(&judgement->guards, outcomes[i].verdict);
+        take(&judgement->step, outcomes[i].step_verdict);
+        if (!judgement->because || outcomes[i].verdict > told) {
+            judgement->because = outcomes[i].because;
+            told = outcomes[i].verdict;
+        }
+    }
+    if (!judgement->because)
+        judgement->because = "no guard is configured";
+    if (trial->ratio_broken)
+        judgement->because =
+            "units do not arrive in the configured proportion: the comparison cannot be trusted";
+}
+
+struct guard *trial_guard(struct trial *trial, const char *name) {
+    for (unsigned i = 0; i < trial->guard_count; i++)
+        if (trial->guards[i].settings.role != GUARD_LIMIT &&
+            strcmp(trial->guards[i].settings.name, name) == 0)
+            return &trial->guards[i];
+    return NULL;
+}
