@@ -138,7 +138,9 @@ struct machine { // plain data: the journal keeps it whole
     int64_t total_ms;                    // since the rollout began
     int winner;                          // ab; -1
     bool warm;                           // keep_warm has not passed since the end
-    bool skipped_by_person;              // a gate or a pause was passed by a person, not by evidence
+    enum rollout_hold trouble;           // NO_DATA, ERROR or SIGNAL since trouble_ms: a hold once it lasts
+    int64_t trouble_ms;
+    bool skipped_by_person; // a gate or a pause was passed by a person, not by evidence
 };
 
 // What the caller has to do, in this order, after it has journalled the decision.
@@ -188,12 +190,13 @@ void machine_init(struct machine *machine, const struct rollout_plan *plan);
 void machine_step(struct machine *machine, const struct rollout_plan *plan, const struct rollout_event *event,
                   struct rollout_outcome *outcome);
 
-// The configuration changed under a rollout (a reload, or a restart with another file). What happens is
-// documented in docs/rollouts.md: same version and steps: it goes on; the step list shrank: the step is the
-// last there is; another candidate, baseline or strategy: IDLE with the file's weights, said in outcome; the
-// version changed: IDLE, from where EVENT_VERSION starts anew. Always leaves a machine that fits the plan.
-void machine_adopt(struct machine *machine, const struct rollout_plan *before, const struct rollout_plan *now,
-                   const char *version, struct rollout_outcome *outcome);
+// The configuration changed under a rollout (a reload, or a restart with another file). `same`: the strategy,
+// the baseline and the candidate are what they were (the caller has put machine->weights into the file's
+// order). The same with the same version goes on with its live weights, at the last step when the list became
+// shorter; all else goes to IDLE with the file's weights, and outcome says so; a new version then starts by
+// EVENT_VERSION. Always leaves a machine that fits the plan.
+void machine_adopt(struct machine *machine, const struct rollout_plan *plan, const char *version, bool same,
+                   struct rollout_outcome *outcome);
 
 // Whether guards that fail may take the traffic back now (not by hand, not over, no sample-ratio mismatch).
 bool machine_may_roll_back(const struct machine *machine);

@@ -1,6 +1,7 @@
+int test_machine(void);
 int test_trial(void);
 int test_vectors(void);
 
 int main(void) {
-    return test_vectors() + test_trial() ? 1 : 0;
+    return test_vectors() + test_trial() + test_machine() ? 1 : 0;
 }

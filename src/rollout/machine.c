@@ -1,0 +1,157 @@
+// The table: which event is taken in which state, and what follows.
+#include "machine_inside.h"
+
+#include "base/mem.h"
+#include <stdio.h>
+#include <string.h>
+
+#define ON(state) (1u << (state))
+#define ANY       ((1u << ROLLOUT_STATES) - 1)
+#define ASKING    (ON(ROLLOUT_GATES))
+#define UNDER_WAY \
+    (ON(ROLLOUT_GATES) | ON(ROLLOUT_HOOK) | ON(ROLLOUT_STEP) | ON(ROLLOUT_PAUSED) | ON(ROLLOUT_WATCH))
+
+// A person's pause holds here too: gates and hooks are asked again when it is resumed, so that what counts is
+// of now.
+static bool paused(const struct machine *machine) {
+    return machine->hold == HOLD_PERSON || machine->hold == HOLD_BY_HAND ||
+           machine->hold == HOLD_SAMPLE_RATIO || machine->hold == HOLD_JOURNAL;
+}
+
+static void gates_passed(struct move *move) {
+    if (paused(move->machine))
+        return;
+    move->machine->hold = HOLD_NONE;
+    move_enter(move, 0, move_because(move));
+}
+
+static void gates_failed(struct move *move) {
+    if (!paused(move->machine))
+        move->machine->hold = HOLD_GATE;
+    move_decide(move, DECISION_GATE, "a gate before the first step failed: %s", move_because(move));
+}
+
+static void hook_passed(struct move *move) {
+    if (paused(move->machine))
+        return;
+    move->machine->hold = HOLD_NONE;
+    move_go_live(move, "hooks.before_step passed");
+}
+
+static void hook_failed(struct move *move) {
+    move->machine->state_ms = 0;
+    if (move->machine->hold == HOLD_NONE)
+        move_hold(move, HOLD_HOOK, move_because(move));
+}
+
+static void batch_done(struct move *move) {
+    if (move->plan->strategy != ROLLOUT_ROLLING)
+        return;
+    move_enter(move, move->machine->step + 1, move_because(move));
+}
+
+static void batch_failed(struct move *move) {
+    if (move->plan->strategy != ROLLOUT_ROLLING)
+        return;
+    move->machine->state = ROLLOUT_STOPPED;
+    move->machine->state_ms = 0;
+    move->machine->hold = HOLD_NONE;
+    move_act(move, ACT_STOP_ASKING | ACT_TELL_ROLLBACK);
+    move_decide(move, DECISION_STOP, "batch %u of %u failed, the rest is as it was: %s",
+                move->machine->step + 1, move->plan->step_count, move_because(move));
+}
+
+static void version(struct move *move) {
+    if (!move->plan->start_by_version || strcmp(move->machine->version, move->event->version) == 0)
+        return;
+    move_start(move);
+}
+
+static void journal_failed(struct move *move) {
+    if (move->machine->hold == HOLD_NONE)
+        move_hold(move, HOLD_JOURNAL, move_because(move));
+}
+
+static void journal_works(struct move *move) {
+    if (move->machine->hold != HOLD_JOURNAL)
+        return;
+    move->machine->hold = HOLD_NONE;
+    move_ask_again(move);
+    move_decide(move, DECISION_RELEASE, "the journal can be written again");
+}
+
+static const struct rule {
+    unsigned states;
+    enum rollout_event_kind event;
+    void (*then)(struct move *move);
+} machine_rules[] = {
+    {ANY, EVENT_TICK, move_tick},
+    {ANY, EVENT_VERSION, version},
+    {ON(ROLLOUT_GATES), EVENT_GATES_PASSED, gates_passed},
+    {ON(ROLLOUT_GATES), EVENT_GATES_FAILED, gates_failed},
+    {ON(ROLLOUT_HOOK), EVENT_HOOK_PASSED, hook_passed},
+    {ON(ROLLOUT_HOOK), EVENT_HOOK_FAILED, hook_failed},
+    {ON(ROLLOUT_STEP), EVENT_BATCH_DONE, batch_done},
+    {ON(ROLLOUT_STEP), EVENT_BATCH_FAILED, batch_failed},
+    {UNDER_WAY, EVENT_JOURNAL_FAILED, journal_failed},
+    {UNDER_WAY, EVENT_JOURNAL_WORKS, journal_works},
+    {ANY, EVENT_PROMOTE, move_by_promote},
+    {ANY, EVENT_PROMOTE_FULL, move_by_promote_full},
+    {ANY, EVENT_PAUSE, move_by_pause},
+    {ANY, EVENT_RESUME, move_by_resume},
+    {ANY, EVENT_ROLLBACK, move_by_rollback},
+    {ANY, EVENT_RETRY, move_by_retry},
+    {ANY, EVENT_WEIGHTS, move_by_weights},
+};
+
+void machine_init(struct machine *machine, const struct rollout_plan *plan) {
+    *machine = (struct machine){.winner = -1};
+    memcpy(machine->weights, plan->file_weights, sizeof machine->weights);
+}
+
+void machine_step(struct machine *machine, const struct rollout_plan *plan, const struct rollout_event *event,
+                  struct rollout_outcome *outcome) {
+    struct machine next = *machine;
+    struct move move = {&next, plan, event, outcome};
+    *outcome = (struct rollout_outcome){.action = DECISION_NONE};
+    must(event->kind != EVENT_TICK || event->judgement);
+    for (size_t i = 0; i < sizeof machine_rules / sizeof *machine_rules; i++)
+        if (machine_rules[i].event == event->kind && machine_rules[i].states & ON(machine->state))
+            machine_rules[i].then(&move);
+    if (!outcome->refused)
+        *machine = next;
+    else
+        *outcome = (struct rollout_outcome){.refused = outcome->refused};
+}
+
+void machine_adopt(struct machine *machine, const struct rollout_plan *plan, const char *candidate, bool same,
+                   struct rollout_outcome *outcome) {
+    struct rollout_event event = {.kind = EVENT_VERSION, .version = candidate};
+    struct move move = {machine, plan, &event, outcome};
+    *outcome = (struct rollout_outcome){.action = DECISION_NONE};
+    bool same_version = strcmp(machine->version, candidate ? candidate : "") == 0;
+    if (machine->state != ROLLOUT_IDLE && same && same_version) {
+        if (machine->step >= plan->step_count && plan->step_count)
+            machine->step = plan->step_count - 1;
+        move_act(&move, ACT_WEIGHTS);
+        return;
+    }
+    bool was = machine->state != ROLLOUT_IDLE;
+    char version_before[ROLLOUT_VERSION_BYTES];
+    memcpy(version_before, machine->version, sizeof version_before);
+    machine_init(machine, plan);
+    memcpy(machine->version, version_before, sizeof version_before);
+    move_act(&move, ACT_WEIGHTS | ACT_STOP_ASKING);
+    if (!same) { // another question: nothing of it was tried yet
+        machine->version[0] = '\0';
+        move_act(&move, ACT_FRESH_EVIDENCE);
+    }
+    if (was)
+        move_decide(&move, DECISION_STOP, "%s in the configuration changed: what was under way has ended",
+                    same ? "the candidate's version" : "the strategy, the baseline or the candidate");
+}
+
+bool machine_may_roll_back(const struct machine *machine) {
+    return rollout_state_judged(machine->state) && machine->hold != HOLD_BY_HAND &&
+           machine->hold != HOLD_SAMPLE_RATIO;
+}

@@ -1,0 +1,232 @@
+// The moves between states: each sets weights, says what is to be done, and why.
+#include "machine_inside.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void move_decide(struct move *move, enum decision_action action, const char *format, ...) {
+    va_list arguments;
+    move->outcome->action = action;
+    va_start(arguments, format);
+    vsnprintf(move->outcome->because, sizeof move->outcome->because, format, arguments);
+    va_end(arguments);
+}
+
+void move_act(struct move *move, unsigned acts) {
+    move->outcome->acts |= acts;
+}
+
+void move_refuse(struct move *move, const char *why) {
+    move->outcome->refused = why;
+}
+
+const char *move_because(const struct move *move) {
+    const struct rollout_event *event = move->event;
+    if (event->because && event->because[0])
+        return event->because;
+    return event->kind >= EVENT_PROMOTE ? "a person asked for it" : "no reason was given";
+}
+
+static void to(struct move *move, enum rollout_state state) {
+    move->machine->state = state;
+    move->machine->state_ms = 0;
+    move->machine->trouble = HOLD_NONE;
+    move->machine->trouble_ms = 0;
+}
+
+// ---- weights
+
+static bool weighs(const struct rollout_plan *plan) {
+    return plan->strategy == ROLLOUT_CANARY || plan->strategy == ROLLOUT_BLUE_GREEN;
+}
+
+// The candidate's weight as given; other variants keep the file's as far as there is room; the baseline has
+// the rest.
+static void give_candidate(struct move *move, int64_t weight) {
+    const struct rollout_plan *plan = move->plan;
+    uint16_t *weights = move->machine->weights;
+    int64_t left = SHARE_WHOLE - weight;
+    for (size_t i = 0; i < plan->variant_count; i++) {
+        if (i == plan->baseline || i == plan->candidate)
+            continue;
+        weights[i] = plan->file_weights[i] <= left ? plan->file_weights[i] : 0;
+        left -= weights[i];
+    }
+    weights[plan->candidate] = (uint16_t)weight;
+    weights[plan->baseline] = (uint16_t)left;
+    move_act(move, ACT_WEIGHTS);
+}
+
+static void give_all(struct move *move, size_t variant) {
+    memset(move->machine->weights, 0, sizeof move->machine->weights);
+    move->machine->weights[variant] = SHARE_WHOLE;
+    move_act(move, ACT_WEIGHTS);
+}
+
+static void give_as_in_file(struct move *move) {
+    memcpy(move->machine->weights, move->plan->file_weights, sizeof move->machine->weights);
+    move_act(move, ACT_WEIGHTS);
+}
+
+// The candidate's weight of the last step that was live, this one included when it is.
+static int64_t weight_reached(const struct move *move) {
+    const struct machine *machine = move->machine;
+    int64_t weight = 0;
+    for (unsigned i = 0; i < move->plan->step_count && i <= machine->step; i++)
+        if (move->plan->steps[i].weight >= 0 && (i < machine->step || machine->state == ROLLOUT_STEP))
+            weight = move->plan->steps[i].weight;
+    return weight;
+}
+
+void move_step_weights(struct move *move) {
+    if (move->plan->strategy == ROLLOUT_AB)
+        give_as_in_file(move);
+    else if (weighs(move->plan) && move->machine->state == ROLLOUT_WATCH)
+        give_all(move, move->plan->candidate);
+    else if (weighs(move->plan))
+        give_candidate(move, weight_reached(move));
+}
+
+// ---- forward
+
+void move_start(struct move *move) {
+    struct machine *machine = move->machine;
+    machine->hold = HOLD_NONE;
+    machine->step = 0;
+    machine->total_ms = 0;
+    machine->winner = -1;
+    machine->warm = machine->skipped_by_person = false;
+    if (move->event->version)
+        snprintf(machine->version, sizeof machine->version, "%s", move->event->version);
+    if (weighs(move->plan))
+        give_candidate(move, 0);
+    else
+        give_as_in_file(move);
+    move_act(move, ACT_FRESH_EVIDENCE | ACT_STOP_ASKING);
+    char why[160];
+    snprintf(why, sizeof why, "version %s starts (%s)",
+             machine->version[0] ? machine->version : "without a name",
+             move->event->kind == EVENT_VERSION ? "it is new" : move_because(move));
+    if (move->plan->gated) {
+        to(move, ROLLOUT_GATES);
+        move_act(move, ACT_ASK_GATES);
+    } else {
+        move_enter(move, 0, why);
+    }
+    move_decide(move, DECISION_START, "%s", why);
+}
+
+void move_ask_again(struct move *move) {
+    enum rollout_state state = move->machine->state;
+    if (state != ROLLOUT_GATES && state != ROLLOUT_HOOK)
+        return;
+    move->machine->state_ms = 0;
+    move_act(move, ACT_STOP_ASKING | (state == ROLLOUT_GATES ? ACT_ASK_GATES : ACT_ASK_HOOK));
+}
+
+void move_go_live(struct move *move, const char *why) {
+    const struct rollout_plan *plan = move->plan;
+    struct machine *machine = move->machine;
+    if (weighs(plan) && plan->steps[machine->step].weight == SHARE_WHOLE) {
+        move_promote(move, why);
+        return;
+    }
+    to(move, ROLLOUT_STEP);
+    move_act(move, ACT_STEP_BEGINS);
+    if (plan->strategy == ROLLOUT_ROLLING) {
+        move_act(move, ACT_BATCH);
+        move_decide(move, DECISION_STEP, "batch %u of %u: %s", machine->step + 1, plan->step_count, why);
+        return;
+    }
+    move_step_weights(move);
+    move_decide(move, DECISION_STEP, "step %u of %u, %g %% for the candidate: %s", machine->step + 1,
+                plan->step_count, machine->weights[plan->candidate] / 100.0, why);
+}
+
+void move_enter(struct move *move, unsigned step, const char *why) {
+    const struct rollout_plan *plan = move->plan;
+    struct machine *machine = move->machine;
+    if (step >= plan->step_count) {
+        if (weighs(plan))
+            move_promote(move, why);
+        else
+            move_complete(move, why);
+        return;
+    }
+    machine->step = step;
+    machine->hold = machine->hold == HOLD_PERSON ? HOLD_PERSON : HOLD_NONE;
+    if (weighs(plan) && plan->steps[step].weight < 0) {
+        to(move, ROLLOUT_PAUSED);
+        move_decide(move, DECISION_PAUSE, "step %u of %u is a pause that waits for `sluice promote`: %s",
+                    step + 1, plan->step_count, why);
+    } else if (plan->hooked) {
+        to(move, ROLLOUT_HOOK);
+        move_act(move, ACT_ASK_HOOK);
+        move_decide(move, DECISION_STEP, "hooks.before_step is asked for step %u of %u: %s", step + 1,
+                    plan->step_count, why);
+    } else {
+        move_go_live(move, why);
+    }
+}
+
+void move_complete(struct move *move, const char *why) {
+    to(move, ROLLOUT_PROMOTED);
+    move->machine->hold = HOLD_NONE;
+    move->machine->warm = move->plan->keep_warm_ms > 0;
+    move_act(move, ACT_STOP_ASKING);
+    if (move->plan->strategy == ROLLOUT_ROLLING)
+        move_act(move, ACT_TELL_PROMOTE);
+    move_decide(move, DECISION_COMPLETE, "complete: %s", why);
+}
+
+void move_promote(struct move *move, const char *why) {
+    struct machine *machine = move->machine;
+    size_t winner = machine->winner >= 0 ? (size_t)machine->winner : move->plan->candidate;
+    to(move, ROLLOUT_WATCH);
+    machine->hold = HOLD_NONE;
+    give_all(move, winner);
+    move_act(move, ACT_STEP_BEGINS | ACT_TELL_PROMOTE | ACT_STOP_ASKING);
+    if (move->plan->watch_ms == 0) {
+        to(move, ROLLOUT_PROMOTED);
+        machine->warm = move->plan->keep_warm_ms > 0;
+    }
+    move_decide(move, DECISION_PROMOTE, "100 %% for the candidate: %s", why);
+}
+
+bool move_next_is_whole(const struct move *move) {
+    unsigned next = move->machine->step + 1;
+    while (next < move->plan->step_count && move->plan->steps[next].weight < 0)
+        next++;
+    return next >= move->plan->step_count || move->plan->steps[next].weight == SHARE_WHOLE;
+}
+
+// ---- back
+
+void move_roll_back(struct move *move, const char *why) {
+    struct machine *machine = move->machine;
+    const struct rollout_plan *plan = move->plan;
+    uint16_t from = machine->weights[plan->candidate];
+    machine->hold = HOLD_NONE;
+    move_act(move, ACT_STOP_ASKING);
+    bool by_person = move->event->kind == EVENT_ROLLBACK;
+    if (plan->rollback_over_ms > 0 && from > 0 && !by_person && weighs(plan)) {
+        machine->from_weight = from;
+        to(move, ROLLOUT_ROLLING_BACK);
+        move_decide(move, DECISION_ROLLBACK, "back from %g %% to 0 %% over %.3g s: %s", from / 100.0,
+                    (double)plan->rollback_over_ms / 1000, why);
+    } else {
+        give_all(move, plan->baseline);
+        to(move, ROLLOUT_ROLLED_BACK);
+        move_decide(move, DECISION_ROLLBACK, "back from %g %% to 0 %% at once: %s", from / 100.0, why);
+    }
+    machine->warm = plan->keep_warm_ms > 0;
+    move_act(move, ACT_TELL_ROLLBACK);
+}
+
+void move_hold(struct move *move, enum rollout_hold hold, const char *why) {
+    if (move->machine->hold == hold)
+        return;
+    move->machine->hold = hold;
+    move_decide(move, DECISION_HOLD, "held (%s): %s", rollout_hold_name(hold), why);
+}
