@@ -9,6 +9,7 @@ struct failure {
     unsigned condition;       // RETRY_CONNECT, RETRY_RESET_BEFORE_RESPONSE, or 0
     unsigned status;          // an upstream's status, or the one this failure stands for (502, 504), or 0
     enum error_reason reason; // how it is counted
+    bool answered;            // the endpoint itself said so, in a whole response head
 };
 // Whether `retry.on` names it; a route without `retry` retries nothing, and its fallback covers failures to
 // connect.

@@ -23,10 +23,10 @@ static void expired(struct deadline *deadline) {
         if (connection_hangs(exchange->connection))
             wait_for_connection(exchange);
         else
-            attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 504, ERROR_REASON_CONNECT_TIMEOUT});
+            attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 504, ERROR_REASON_CONNECT_TIMEOUT, false});
         break;
     default:
-        attempt_failed(exchange, &(struct failure){0, 504, ERROR_REASON_TIMEOUT});
+        attempt_failed(exchange, &(struct failure){0, 504, ERROR_REASON_TIMEOUT, false});
         break;
     }
     worker_leave(worker);
@@ -81,7 +81,7 @@ void attempt_start(struct exchange *exchange) {
         queue(exchange);
         break;
     case CHOICE_NONE:
-        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 503, ERROR_REASON_CONNECT});
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 503, ERROR_REASON_CONNECT, false});
         break;
     }
 }
@@ -94,7 +94,7 @@ void exchange_room(struct exchange *exchange) {
     if (choice == CHOICE_MADE)
         attempt_connect(exchange);
     else
-        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 503, ERROR_REASON_CONNECT});
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 503, ERROR_REASON_CONNECT, false});
 }
 
 void attempt_await(struct exchange *exchange) {
@@ -121,7 +121,7 @@ static void attempt_connect(struct exchange *exchange) {
     if (exchange->connection)
         wait_for_connection(exchange);
     else
-        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT});
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT, false});
 }
 
 static void go_on_connecting(struct exchange *exchange) {
@@ -132,14 +132,14 @@ static void go_on_connecting(struct exchange *exchange) {
     case CONNECT_GOES_ON:
         break;
     case CONNECT_FAILED:
-        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT});
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT, false});
         break;
     case CONNECT_TLS_FAILED:
         log_rationed(&exchange->worker->tls_log, exchange->worker->now_ns,
                      "TLS handshake with an endpoint failed", "pool=%s endpoint=%s reason=%s",
                      exchange->endpoint->pool, exchange->endpoint->url,
                      stream_tls_failure(&exchange->connection->stream));
-        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_TLS});
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_TLS, false});
         break;
     }
 }
@@ -219,6 +219,13 @@ static bool stale(const struct exchange *exchange, const struct failure *failure
            !exchange->stale_retried && replayable(exchange) && (exchange->idempotent || !exchange->touched);
 }
 
+// What an endpoint may have acted on is not sent a second time, unless that does no harm (RFC 9110 9.2.2), the
+// operator says that it does none, or the endpoint itself answered that it failed.
+static bool safe_again(const struct exchange *exchange, const struct retry_config *retry,
+                       const struct failure *failure) {
+    return failure->answered || exchange->idempotent || !exchange->touched || (retry && retry->non_idempotent);
+}
+
 static struct variant_lane *lane_of(const struct exchange *exchange) {
     return exchange->route->variants[exchange->decision.variant].series->lanes[exchange->worker->index];
 }
@@ -231,7 +238,7 @@ static void restart(struct exchange *exchange) {
 static bool try_again(struct exchange *exchange, const struct failure *failure) {
     const struct retry_config *retry = exchange->route->live.config->retry;
     if (!retry || exchange->retries >= (unsigned)retry->attempts || !retry_covers(retry, failure) ||
-        !replayable(exchange) || exchange->begun)
+        !safe_again(exchange, retry, failure) || !replayable(exchange) || exchange->begun)
         return false;
     if (!budget_spend(exchange->route->retry_budget, exchange->worker->index))
         return false;
@@ -245,7 +252,8 @@ static bool try_again(struct exchange *exchange, const struct failure *failure) 
 static bool try_fallback(struct exchange *exchange, const struct failure *failure) {
     const struct route_config *config = exchange->route->live.config;
     if (!config->fallback || exchange->serving == config->fallback_index || exchange->charged_ns ||
-        !retry_covers(config->retry, failure) || !replayable(exchange) || exchange->begun)
+        !retry_covers(config->retry, failure) || !safe_again(exchange, config->retry, failure) ||
+        !replayable(exchange) || exchange->begun)
         return false;
     record_fallback(exchange, failure->status, failure->reason);
     return true;
@@ -312,7 +320,8 @@ void attempt_failed(struct exchange *exchange, const struct failure *failure) {
 }
 
 bool attempt_again_on_status(struct exchange *exchange, unsigned status) {
-    struct failure failure = {0, status, status >= 500 ? ERROR_REASON_5XX : ERROR_REASON_NONE};
+    struct failure failure = {
+        .status = status, .reason = status >= 500 ? ERROR_REASON_5XX : ERROR_REASON_NONE, .answered = true};
     bool again = try_again(exchange, &failure);
     if (!again && !try_fallback(exchange, &failure))
         return false;

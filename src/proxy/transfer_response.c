@@ -19,7 +19,7 @@ static void bad_response(struct exchange *exchange, enum reject reject) {
     log_warn("response refused", "route=%s endpoint=%s reason=%s request_id=%.*s",
              exchange->route->live.config->name, exchange->endpoint->url, reject_name(reject),
              (int)exchange->request_id.len, exchange->request_id.at);
-    attempt_failed(exchange, &(struct failure){0, 502, ERROR_REASON_BAD_RESPONSE});
+    attempt_failed(exchange, &(struct failure){0, 502, ERROR_REASON_BAD_RESPONSE, false});
 }
 
 static void cut_short(struct exchange *exchange, enum error_reason reason) {
@@ -213,7 +213,7 @@ static enum progress pass_body(struct exchange *exchange, struct slice head) {
 static void upstream_ended(struct exchange *exchange, enum stream_result result) {
     struct session *session = exchange->session;
     if (exchange->state != EXCHANGE_RESPOND) {
-        attempt_failed(exchange, &(struct failure){RETRY_RESET_BEFORE_RESPONSE, 502, ERROR_REASON_RESET});
+        attempt_failed(exchange, &(struct failure){RETRY_RESET_BEFORE_RESPONSE, 502, ERROR_REASON_RESET, false});
         return;
     }
     // Under TLS, an end that does not say so may be another's doing (RFC 9112 9.8); a body that has its

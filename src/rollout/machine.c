@@ -7,7 +7,6 @@
 
 #define ON(state) (1u << (state))
 #define ANY       ((1u << ROLLOUT_STATES) - 1)
-#define ASKING    (ON(ROLLOUT_GATES))
 #define UNDER_WAY \
     (ON(ROLLOUT_GATES) | ON(ROLLOUT_HOOK) | ON(ROLLOUT_STEP) | ON(ROLLOUT_PAUSED) | ON(ROLLOUT_WATCH))
 

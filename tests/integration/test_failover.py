@@ -10,7 +10,7 @@ from harness.scale import patience, scaled
 from harness.sluice import pool, route
 from harness.wait import wait_for
 
-RETRY = {"attempts": 2, "on": ["connect", "reset_before_response", 502, 503, 504], "budget": 100}
+RETRY = {"attempts": 2, "on": ["connect", "reset_before_response", 502, 503, 504], "budget": 100, "non_idempotent": True}
 
 
 def test_a_refused_connection_is_retried_on_another_endpoint(start_sluice, upstream):

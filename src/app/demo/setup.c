@@ -26,7 +26,7 @@ void setup_write(struct strbuf *yaml, const struct settings *settings, const str
                          "    sticky:\n"
                          "      by: [header X-User-Id]  # a user stays on a variant\n"
                          "      cookie: sluice_unit     # so does a browser without the header\n"
-                         "    retry: {attempts: 1, on: [connect, reset_before_response]}\n"
+                         "    retry: {attempts: 1, on: [connect, reset_before_response], non_idempotent: true}\n"
                          "    fallback: stable\n"
                          "    variants:\n"
                          "      stable: {pool: blue, version: v1.0, weight: 95}\n"

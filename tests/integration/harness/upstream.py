@@ -98,6 +98,15 @@ class Reply:
         self._connection.socket.close()
         raise Closed()
 
+    def hang_up_after(self, seconds):
+        """Closes the connection that much later, whatever is on it by then."""
+        def hang_up():
+            try:
+                self._connection.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        threading.Timer(seconds, hang_up).start()
+
     def wait_closed(self, timeout=15):
         """Blocks until the proxy has closed the connection; True when it did in time."""
         self._connection.socket.settimeout(timeout)
