@@ -63,7 +63,7 @@ run_ctest() { # PRESET
         # Kernels that spread addresses widely leave the sanitizers of gcc 12 no room for their shadow.
         ! setarch -R true 2>/dev/null || fixed='setarch -R'
     fi
-    SLUICE_SCALE=${SLUICE_SCALE:-$scale} OPENAI_MODULES=$root/build/npm/node_modules \
+    SLUICE_SCALE=${SLUICE_SCALE:-$scale} NPM_MODULES=$root/build/npm/node_modules \
         $fixed ctest --preset "$1" --exclude-regex "$without"
 }
 

@@ -11,7 +11,7 @@ from harness.scale import patience
 from harness.sluice import pool, route
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = os.environ.get("OPENAI_MODULES",
+MODULES = os.environ.get("NPM_MODULES",
                          os.path.join(HERE, "..", "..", "build", "npm", "node_modules"))
 
 
@@ -30,7 +30,7 @@ def openai(base_url, user="user-1", **env):
     assert os.path.isdir(os.path.join(MODULES, "openai")), "the npm package openai is missing (tests/run.sh installs it)"
     done = subprocess.run([node, os.path.join(HERE, "npm", "chat.mjs")], capture_output=True, text=True,
                           timeout=patience(40), check=False,
-                          env=dict(os.environ, BASE_URL=base_url, USER_ID=user, OPENAI_MODULES=os.path.abspath(MODULES), **env))
+                          env=dict(os.environ, BASE_URL=base_url, USER_ID=user, NPM_MODULES=os.path.abspath(MODULES), **env))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -1,10 +1,10 @@
 // The npm `openai` client against BASE_URL: a whole answer and a stream. Prints one JSON line for the test.
-// The package is looked for in OPENAI_MODULES (build/npm/node_modules), beside nothing of this folder.
+// The package is looked for in NPM_MODULES (build/npm/node_modules), beside nothing of this folder.
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-const require = createRequire(path.join(process.env.OPENAI_MODULES, "x.js"));
+const require = createRequire(path.join(process.env.NPM_MODULES, "x.js"));
 const { default: OpenAI } = await import(pathToFileURL(require.resolve("openai")).href);
 
 const client = new OpenAI({
