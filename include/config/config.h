@@ -194,7 +194,7 @@ struct retry_config {
     unsigned conditions;
     uint16_t *codes;
     size_t code_count;
-    int64_t budget; // percent of requests
+    int64_t budget;      // percent of requests
     bool non_idempotent; // a POST whose bytes an endpoint may have acted on is sent again all the same
 };
 

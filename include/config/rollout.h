@@ -38,7 +38,7 @@ struct guard_config { // also a signal
     const char *name; // the metric
     double margin;
     struct prometheus_config *prometheus; // NULL: one of our own metrics
-    double max; // NAN: none
+    double max;                           // NAN: none
 };
 struct hooks_config {
     const char *before_step, *on_promote, *on_rollback;

@@ -314,8 +314,10 @@ static const struct key retry_keys[] = {
      .help = "What is tried again: `connect`, `refused_stream`, `reset_before_response`, `429` and any 5xx "
              "code."},
     {"non_idempotent", TYPE_BOOL, offsetof(struct retry_config, non_idempotent), .standard = "false",
-     .help = "A request that is not idempotent (POST) and may have reached an endpoint is not sent again, nor to the "
-             "fallback, unless the endpoint itself answered with a status that `on` names. `true`: it is, after resets "
+     .help = "A request that is not idempotent (POST) and may have reached an endpoint is not sent again, "
+             "nor to the "
+             "fallback, unless the endpoint itself answered with a status that `on` names. `true`: it is, "
+             "after resets "
              "and time-outs too; right where a repeated request does no harm, as a model's answer."},
     {"budget", TYPE_INTEGER, offsetof(struct retry_config, budget), .standard = "20", .least = 0,
      .most = 1000,

@@ -138,7 +138,8 @@ static const struct key rollout_keys[] = {
      .help = "Percent; valid at every moment, however often it is looked at."},
     {"horizon", TYPE_DURATION, FIELD(horizon), .standard = "30s", .least = 1000, .most = 120000,
      .type_text = "1s to 2m",
-     .help = "How long after its start a request may still become an error that counts; evidence is that old."},
+     .help =
+         "How long after its start a request may still become an error that counts; evidence is that old."},
     {"limits", TYPE_CUSTOM, FIELD(limits), .read = read_limits, .type_text = "mapping",
      .help = "Absolute limits by metric; no comparison needed."},
     {"inconclusive", TYPE_ENUM, FIELD(inconclusive), .choices = inconclusives, .standard = "hold",

@@ -23,7 +23,8 @@ static void expired(struct deadline *deadline) {
         if (connection_hangs(exchange->connection))
             wait_for_connection(exchange);
         else
-            attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 504, ERROR_REASON_CONNECT_TIMEOUT, false});
+            attempt_failed(exchange,
+                           &(struct failure){RETRY_CONNECT, 504, ERROR_REASON_CONNECT_TIMEOUT, false});
         break;
     default:
         attempt_failed(exchange, &(struct failure){0, 504, ERROR_REASON_TIMEOUT, false});
@@ -219,11 +220,12 @@ static bool stale(const struct exchange *exchange, const struct failure *failure
            !exchange->stale_retried && replayable(exchange) && (exchange->idempotent || !exchange->touched);
 }
 
-// What an endpoint may have acted on is not sent a second time, unless that does no harm (RFC 9110 9.2.2), the
-// operator says that it does none, or the endpoint itself answered that it failed.
+// What an endpoint may have acted on is not sent a second time, unless that does no harm (RFC 9110 9.2.2),
+// the operator says that it does none, or the endpoint itself answered that it failed.
 static bool safe_again(const struct exchange *exchange, const struct retry_config *retry,
                        const struct failure *failure) {
-    return failure->answered || exchange->idempotent || !exchange->touched || (retry && retry->non_idempotent);
+    return failure->answered || exchange->idempotent || !exchange->touched ||
+           (retry && retry->non_idempotent);
 }
 
 static struct variant_lane *lane_of(const struct exchange *exchange) {

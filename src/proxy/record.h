@@ -3,7 +3,8 @@
 #pragma once
 #include "exchange.h"
 
-// What the rollout's evidence needs (metrics/experiment.h), where the route has a rollout: the variant is decided …
+// What the rollout's evidence needs (metrics/experiment.h), where the route has a rollout: the variant is
+// decided …
 void record_begin(struct exchange *exchange);
 // … an answer begins (its status is known) …
 void record_first_byte(struct exchange *exchange);

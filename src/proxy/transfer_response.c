@@ -213,7 +213,8 @@ static enum progress pass_body(struct exchange *exchange, struct slice head) {
 static void upstream_ended(struct exchange *exchange, enum stream_result result) {
     struct session *session = exchange->session;
     if (exchange->state != EXCHANGE_RESPOND) {
-        attempt_failed(exchange, &(struct failure){RETRY_RESET_BEFORE_RESPONSE, 502, ERROR_REASON_RESET, false});
+        attempt_failed(exchange,
+                       &(struct failure){RETRY_RESET_BEFORE_RESPONSE, 502, ERROR_REASON_RESET, false});
         return;
     }
     // Under TLS, an end that does not say so may be another's doing (RFC 9112 9.8); a body that has its

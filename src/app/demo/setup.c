@@ -21,14 +21,15 @@ void setup_write(struct strbuf *yaml, const struct settings *settings, const str
                   "    endpoints: [http://127.0.0.1:%u]\n"
                   "    health: {interval: 1s, timeout: 1s, request: {path: /health}}\n",
                   model_ports[STAGE_BLUE_1], model_ports[STAGE_BLUE_2], model_ports[STAGE_GREEN]);
-    strbuf_literal(yaml, "routes:\n"
-                         "  - name: chat\n"
-                         "    sticky:\n"
-                         "      by: [header X-User-Id]  # a user stays on a variant\n"
-                         "      cookie: sluice_unit     # so does a browser without the header\n"
-                         "    retry: {attempts: 1, on: [connect, reset_before_response], non_idempotent: true}\n"
-                         "    fallback: stable\n"
-                         "    variants:\n"
-                         "      stable: {pool: blue, version: v1.0, weight: 95}\n"
-                         "      canary: {pool: green, version: v1.1, weight: 5}\n");
+    strbuf_literal(yaml,
+                   "routes:\n"
+                   "  - name: chat\n"
+                   "    sticky:\n"
+                   "      by: [header X-User-Id]  # a user stays on a variant\n"
+                   "      cookie: sluice_unit     # so does a browser without the header\n"
+                   "    retry: {attempts: 1, on: [connect, reset_before_response], non_idempotent: true}\n"
+                   "    fallback: stable\n"
+                   "    variants:\n"
+                   "      stable: {pool: blue, version: v1.0, weight: 95}\n"
+                   "      canary: {pool: green, version: v1.1, weight: 5}\n");
 }

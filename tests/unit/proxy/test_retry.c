@@ -5,7 +5,8 @@ static void covers_what_the_route_names(void **state) {
     (void)state;
     uint16_t codes[] = {502, 503};
     struct retry_config retry = {.conditions = RETRY_CONNECT, .codes = codes, .code_count = 2};
-    assert_true(retry_covers(&retry, &(struct failure){RETRY_CONNECT, 504, ERROR_REASON_CONNECT_TIMEOUT, false}));
+    assert_true(
+        retry_covers(&retry, &(struct failure){RETRY_CONNECT, 504, ERROR_REASON_CONNECT_TIMEOUT, false}));
     assert_true(retry_covers(&retry, &(struct failure){0, 503, ERROR_REASON_5XX, false}));
     assert_false(retry_covers(&retry, &(struct failure){0, 504, ERROR_REASON_TIMEOUT, false}));
     assert_false(retry_covers(&retry, &(struct failure){0, 500, ERROR_REASON_5XX, false}));
@@ -20,7 +21,8 @@ static void covers_what_the_route_names(void **state) {
 static void a_route_without_retry_covers_only_connecting(void **state) {
     (void)state;
     assert_true(retry_covers(NULL, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT, false}));
-    assert_false(retry_covers(NULL, &(struct failure){RETRY_RESET_BEFORE_RESPONSE, 502, ERROR_REASON_RESET, false}));
+    assert_false(
+        retry_covers(NULL, &(struct failure){RETRY_RESET_BEFORE_RESPONSE, 502, ERROR_REASON_RESET, false}));
     assert_false(retry_covers(NULL, &(struct failure){0, 503, ERROR_REASON_5XX, false}));
 }
 
