@@ -11,4 +11,8 @@ int command_assign(const struct invocation *invocation);
 int command_weight(const struct invocation *invocation);
 int command_drain(const struct invocation *invocation); // and undrain
 int command_reload(const struct invocation *invocation);
-int command_later(const struct invocation *invocation); // what is not built yet
+int command_rollout(const struct invocation *invocation); // promote, pause, resume, rollback, retry
+int command_watch(const struct invocation *invocation);
+int command_explain(const struct invocation *invocation);
+int command_report(const struct invocation *invocation);
+int command_plan(const struct invocation *invocation);

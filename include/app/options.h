@@ -5,7 +5,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 5 };
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_REFUSED = 1,
+    EXIT_USAGE = 2,
+    EXIT_ROLLED_BACK = 3, // watch --exit-status
+    EXIT_TIMED_OUT = 4,   // the same: it stopped, or waits for evidence that did not come
+    EXIT_UNREACHABLE = 5
+};
 
 // Which options a command takes, as bits.
 enum option_set {
@@ -13,6 +20,11 @@ enum option_set {
     OPTION_CHECK = 2,  // --check
     OPTION_JSON = 4,   // --json
     OPTION_CLIENT = 8, // --admin, --token-file
+    OPTION_FULL = 16,
+    OPTION_REASON = 32,
+    OPTION_LAST = 64,
+    OPTION_RPS = 128,
+    OPTION_EXIT_STATUS = 256,
 };
 
 struct invocation;
@@ -30,7 +42,10 @@ struct invocation {
     const char *config;     // NULL: not given
     const char *admin;      // settled: option, environment or default
     const char *token_file; // NULL: not given
-    bool check, json;
+    const char *reason;     // NULL: not given
+    const char *rps;        // a positive number as written; NULL: not given
+    unsigned last;          // 0: not given
+    bool check, json, full, exit_status;
     char **arguments;
     int argument_count;
 };

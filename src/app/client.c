@@ -65,16 +65,18 @@ static bool make_url(const struct invocation *invocation, const char *path, stru
     return true;
 }
 
-static int judge(const struct invocation *invocation, bool answered, const struct fetch_answer *answer) {
+static int judge(const struct invocation *invocation, bool answered, const struct fetch_answer *answer,
+                 bool quietly) {
     if (!answered) {
-        fprintf(stderr, "sluice: cannot reach the daemon at %s: %s\n", invocation->admin, answer->error);
+        if (!quietly)
+            fprintf(stderr, "sluice: cannot reach the daemon at %s: %s\n", invocation->admin, answer->error);
         return EXIT_UNREACHABLE;
     }
     return answer->status >= 200 && answer->status < 300 ? EXIT_DONE : EXIT_REFUSED;
 }
 
-int client_call_quietly(const struct invocation *invocation, const char *path, const char *body,
-                        struct strbuf *out) {
+static int call(const struct invocation *invocation, const char *path, const char *body, bool quietly,
+                struct strbuf *out) {
     struct strbuf url = {0};
     char token_text[4096];
     const char *token, *unix_path;
@@ -100,10 +102,15 @@ int client_call_quietly(const struct invocation *invocation, const char *path, c
     };
     struct fetch_answer answer = {0};
     fetch_setup();
-    int result = judge(invocation, fetch_wait(&request, &answer), &answer);
+    int result = judge(invocation, fetch_wait(&request, &answer), &answer, quietly);
     *out = answer.body;
     strbuf_free(&url);
     return result;
+}
+
+int client_call_quietly(const struct invocation *invocation, const char *path, const char *body,
+                        struct strbuf *out) {
+    return call(invocation, path, body, false, out);
 }
 
 static void print_refusal(const struct invocation *invocation, const struct strbuf *body) {
@@ -114,11 +121,41 @@ static void print_refusal(const struct invocation *invocation, const struct strb
     json_decref(root);
 }
 
-int client_call(const struct invocation *invocation, const char *path, const char *body, struct strbuf *out) {
-    int result = client_call_quietly(invocation, path, body, out);
+int client_tell(const struct invocation *invocation, int result, const struct strbuf *out) {
     if (result == EXIT_REFUSED && invocation->json)
         fwrite(out->at ? out->at : "", 1, out->len, stdout);
     else if (result == EXIT_REFUSED)
         print_refusal(invocation, out);
     return result;
+}
+
+int client_call(const struct invocation *invocation, const char *path, const char *body, struct strbuf *out) {
+    return client_tell(invocation, call(invocation, path, body, false, out), out);
+}
+
+int client_ask(const struct invocation *invocation, const char *path, struct strbuf *out, bool quietly) {
+    return call(invocation, path, NULL, quietly, out);
+}
+
+int client_print(const struct invocation *invocation, const char *path,
+                 void (*write)(struct strbuf *out, const json_t *answer)) {
+    struct strbuf answer = {0}, text = {0};
+    int result = client_call(invocation, path, NULL, &answer);
+    if (result == EXIT_DONE && invocation->json) {
+        fwrite(answer.at, 1, answer.len, stdout);
+    } else if (result == EXIT_DONE) {
+        json_t *root = json_loadb(answer.at, answer.len, 0, NULL);
+        write(&text, root);
+        fwrite(text.at ? text.at : "", 1, text.len, stdout);
+        json_decref(root);
+    }
+    strbuf_free(&answer);
+    strbuf_free(&text);
+    return result;
+}
+
+void client_route_path(struct strbuf *path, const struct invocation *invocation, const char *tail) {
+    strbuf_literal(path, "/api/v1/routes/");
+    client_encode(path, invocation->arguments[0]);
+    strbuf_format(path, "%s%s", *tail ? "/" : "", tail);
 }

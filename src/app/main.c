@@ -37,16 +37,26 @@ static const struct command commands[] = {
     {"reference", "", "Print the reference of the configuration file (docs/configuration.md).", 0, 0, 0,
      command_reference, NULL},
     {"version", "", "Print the version.", OPTION_JSON, 0, 0, command_version, NULL},
-    {"watch", "ROUTE", "Follow a rollout until it ends.", CLIENT, 0, -1, command_later, NULL},
-    {"promote", "ROUTE", "Take a rollout to its next step.", CLIENT, 0, -1, command_later, NULL},
-    {"pause", "ROUTE", "Hold a rollout where it is.", CLIENT, 0, -1, command_later, NULL},
-    {"resume", "ROUTE", "Let a paused rollout go on.", CLIENT, 0, -1, command_later, NULL},
-    {"rollback", "ROUTE", "Take all traffic back to the baseline.", CLIENT, 0, -1, command_later, NULL},
-    {"retry", "ROUTE", "Start a rolled-back rollout again.", CLIENT, 0, -1, command_later, NULL},
-    {"explain", "ROUTE", "The controller's decisions with their evidence.", CLIENT, 0, -1, command_later,
-     NULL},
-    {"report", "ROUTE", "The A/B report.", CLIENT, 0, -1, command_later, NULL},
-    {"plan", "ROUTE", "How long each step must last.", CLIENT, 0, -1, command_later, NULL},
+    {"watch", "ROUTE", "Follow a rollout until it ends: a line for every change and every decision.",
+     CLIENT | OPTION_EXIT_STATUS, 1, 1, command_watch, NULL},
+    {"promote", "ROUTE",
+     "Take a rollout to its next step: past a pause, a gate or a step that is still judged; start it, when "
+     "it\n"
+     "starts by hand; within keep_warm after a rollback, switch back to the candidate.",
+     CLIENT | OPTION_FULL | OPTION_REASON, 1, 1, command_rollout, NULL},
+    {"pause", "ROUTE", "Hold a rollout where it is; guards go on judging.", CLIENT | OPTION_REASON, 1, 1,
+     command_rollout, NULL},
+    {"resume", "ROUTE", "Let a held rollout go on.", CLIENT | OPTION_REASON, 1, 1, command_rollout, NULL},
+    {"rollback", "ROUTE", "Take all traffic back to the baseline.", CLIENT | OPTION_REASON, 1, 1,
+     command_rollout, NULL},
+    {"retry", "ROUTE", "Start a rolled-back rollout again, from its first step, with fresh evidence.",
+     CLIENT | OPTION_REASON, 1, 1, command_rollout, NULL},
+    {"explain", "ROUTE", "The controller's decisions with their evidence.", CLIENT | OPTION_LAST, 1, 1,
+     command_explain, NULL},
+    {"report", "ROUTE", "What each variant measured, who wins an A/B test, or how much longer.", CLIENT, 1, 1,
+     command_report, NULL},
+    {"plan", "ROUTE", "How long each step must last to detect the configured harm.", CLIENT | OPTION_RPS, 1,
+     1, command_plan, NULL},
 };
 #define COMMANDS ((int)(sizeof commands / sizeof *commands))
 
@@ -55,11 +65,10 @@ static void print_help(FILE *to) {
     for (int i = 0; i < COMMANDS; i++) {
         const char *line_end = strchr(commands[i].help, '\n');
         int len = line_end ? (int)(line_end - commands[i].help) : (int)strlen(commands[i].help);
-        if (commands[i].run != command_later)
-            fprintf(to, "  %-10s %.*s\n", commands[i].name, len, commands[i].help);
+        fprintf(to, "  %-10s %.*s\n", commands[i].name, len, commands[i].help);
     }
     fprintf(to, "\nsluice COMMAND --help tells more. Exit codes: 0 done, 1 refused or invalid, 2 usage,\n"
-                "5 cannot reach the daemon.\n");
+                "5 cannot reach the daemon; watch --exit-status: 3 rolled back, 4 timed out.\n");
 }
 
 static const struct command *find(const char *name) {

@@ -26,6 +26,15 @@ static const struct {
      {"token-file", required_argument, NULL, 't'},
      "FILE",
      "holds the admin token (default: the token in $SLUICE_TOKEN)"},
+    {OPTION_FULL, {"full", no_argument, NULL, 'f'}, NULL, "straight to 100 %"},
+    {OPTION_REASON, {"reason", required_argument, NULL, 'r'}, "TEXT", "why; it is kept with the decision"},
+    {OPTION_LAST, {"last", required_argument, NULL, 'l'}, "N", "only the last N decisions"},
+    {OPTION_RPS, {"rps", required_argument, NULL, 'p'}, "N", "requests a second of the whole route"},
+    {OPTION_EXIT_STATUS,
+     {"exit-status", no_argument, NULL, 'e'},
+     NULL,
+     "exit 0 when it was promoted, 3 when it was rolled back, 4 when it stopped\n"
+     "                         or waits for evidence that did not come (else 0 for all of them)"},
     {~0u, {"help", no_argument, NULL, 'h'}, NULL, "this text"},
 };
 #define KNOWN (sizeof known / sizeof *known)
@@ -47,8 +56,36 @@ void options_help(const struct command *command, FILE *to) {
     }
 }
 
-static void take(struct invocation *invocation, int letter, const char *value) {
+static bool read_count(const char *text, unsigned *count) {
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    *count = (unsigned)value;
+    return *text >= '0' && *text <= '9' && !*end && value > 0 && value <= 1000000;
+}
+
+static bool is_rate(const char *text) {
+    char *end;
+    double value = strtod(text, &end);
+    return *text >= '0' && *text <= '9' && !*end && value > 0 && value < 1e9 && !strpbrk(text, "xX");
+}
+
+// False: the value is not what the option takes.
+static bool take(struct invocation *invocation, int letter, const char *value) {
     switch (letter) {
+    case 'f':
+        invocation->full = true;
+        break;
+    case 'r':
+        invocation->reason = value;
+        break;
+    case 'l':
+        return read_count(value, &invocation->last);
+    case 'p':
+        invocation->rps = value;
+        return is_rate(value);
+    case 'e':
+        invocation->exit_status = true;
+        break;
     case 'c':
         invocation->config = value;
         break;
@@ -67,6 +104,7 @@ static void take(struct invocation *invocation, int letter, const char *value) {
     default:
         break;
     }
+    return true;
 }
 
 // Only what the command takes is known to getopt, so that the rest is refused by it.
@@ -104,8 +142,9 @@ bool options_read(const struct command *command, int argc, char **argv, struct i
     argv[0] = name;
     optind = 0; // starts anew: a process may read more than one command line (tests)
     int letter;
+    bool taken = true;
     while ((letter = getopt_long(argc, argv, letters, options, NULL)) >= 0 && letter != '?' && letter != 'h')
-        take(invocation, letter, optarg);
+        taken = take(invocation, letter, optarg) && taken;
     argv[0] = own_name;
     if (letter == 'h') {
         options_help(command, stdout);
@@ -114,6 +153,8 @@ bool options_read(const struct command *command, int argc, char **argv, struct i
     }
     if (letter == '?')
         return refuse(command, NULL, exit_code);
+    if (!taken)
+        return refuse(command, "the value of an option must be a positive number", exit_code);
     invocation->arguments = argv + optind;
     invocation->argument_count = argc - optind;
     if (invocation->argument_count < command->least_arguments)

@@ -63,8 +63,3 @@ int command_version(const struct invocation *invocation) {
         printf("sluice %s (%s)\n", version_text(), version_revision());
     return EXIT_DONE;
 }
-
-int command_later(const struct invocation *invocation) {
-    fprintf(stderr, "sluice %s: not available yet\n", invocation->command->name);
-    return EXIT_REFUSED;
-}

@@ -3,6 +3,8 @@
 #include "app/commands.h"
 #include "app/paint.h"
 
+#include "rollout_text.h"
+
 #include <jansson.h>
 #include <string.h>
 
@@ -87,6 +89,10 @@ static void print_route(json_t *route) {
            "weight", "version", "pool", "requests", "req/s", "errors", "p50 ms", "p95 ms", "ttfb ms",
            paint(PAINT_PLAIN));
     json_array_foreach(variants, i, variant) print_variant(variant, width);
+    struct strbuf rollout = {0};
+    rollout_text_status(&rollout, json_object_get(route, "rollout"));
+    fwrite(rollout.at ? rollout.at : "", 1, rollout.len, stdout);
+    strbuf_free(&rollout);
 }
 
 static enum paint state_colour(const char *state) {

@@ -1,12 +1,18 @@
 int test_arguments(void);
 int test_client(void);
+int test_decision_text(void);
 int test_options(void);
 int test_question(void);
+int test_report(void);
+int test_rollout_text(void);
 int test_status(void);
 int test_tally(void);
+int test_watch(void);
+int test_words(void);
 
 int main(void) {
-    int failures =
-        test_arguments() + test_client() + test_options() + test_question() + test_status() + test_tally();
+    int failures = test_arguments() + test_client() + test_decision_text() + test_options() +
+                   test_question() + test_report() + test_rollout_text() + test_status() + test_tally() +
+                   test_watch() + test_words();
     return failures ? 1 : 0;
 }

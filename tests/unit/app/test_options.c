@@ -75,6 +75,42 @@ static void mistakes_are_usage_errors(void **state) {
     assert_int_equal(code, EXIT_DONE);
 }
 
+static const struct command rollback = {"rollback", "ROUTE", "Back.", OPTION_CLIENT | OPTION_REASON,
+                                        1,          1,       NULL,    NULL};
+static const struct command plan = {
+    "plan", "ROUTE", "Long.", OPTION_RPS | OPTION_LAST | OPTION_FULL | OPTION_EXIT_STATUS, 1, 1, NULL, NULL};
+
+static void a_rollouts_options_are_read(void **state) {
+    (void)state;
+    struct invocation got;
+    int code;
+    assert_true(READ(&rollback, &got, &code, "rollback", "chat", "--reason", "too slow"));
+    assert_string_equal(got.reason, "too slow");
+    assert_true(
+        READ(&plan, &got, &code, "plan", "chat", "--rps=2.5", "--last", "7", "--full", "--exit-status"));
+    assert_string_equal(got.rps, "2.5");
+    assert_int_equal(got.last, 7);
+    assert_true(got.full && got.exit_status);
+    assert_true(READ(&plan, &got, &code, "plan", "chat"));
+    assert_false(got.full || got.exit_status || got.rps || got.reason || got.last);
+}
+
+static void numbers_of_options_are_positive(void **state) {
+    static char *bad[] = {"--rps=0",   "--rps=-1",   "--rps=nan",  "--rps=inf",
+                          "--rps=1x",  "--rps=0x10", "--rps=",     "--last=0",
+                          "--last=-1", "--last=x",   "--last=",    "--last=1.5",
+                          "--last= 1", "--rps= 1",   "--rps=1e30", "--last=99999999999"};
+    struct invocation got;
+    int code;
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (READ(&plan, &got, &code, "plan", "chat", bad[i]))
+            fail_msg("%s was taken", bad[i]);
+        assert_int_equal(code, EXIT_USAGE);
+    }
+    assert_false(READ(&rollback, &got, &code, "rollback", "chat", "--full")); // of promote
+}
+
 static void the_admin_address_comes_from_option_environment_default(void **state) {
     (void)state;
     struct invocation got;
@@ -119,6 +155,8 @@ int test_options(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_and_arguments_may_mix),
         cmocka_unit_test(mistakes_are_usage_errors),
+        cmocka_unit_test(a_rollouts_options_are_read),
+        cmocka_unit_test(numbers_of_options_are_positive),
         cmocka_unit_test(the_admin_address_comes_from_option_environment_default),
         cmocka_unit_test(help_shows_what_the_command_takes),
         cmocka_unit_test(a_slip_of_the_keys_finds_its_command),
