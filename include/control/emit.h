@@ -21,4 +21,5 @@ void emit_u64(struct emit *emit, uint64_t value);
 void emit_number(struct emit *emit, double value, int decimals); // null when it is not finite
 void emit_bool(struct emit *emit, bool value);
 void emit_null(struct emit *emit);
+void emit_raw(struct emit *emit, struct slice json); // one value that is JSON already
 void emit_percent(struct emit *emit, uint16_t basis_points);

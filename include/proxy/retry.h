@@ -17,12 +17,12 @@ bool retry_covers(const struct retry_config *retry, const struct failure *failur
 enum retry_reason retry_reason_of(const struct failure *failure);
 
 // The budget: every request earns budget/100 of a retry, at most RETRY_SAVED are saved, RETRY_SAVED_AT_START
-// are there at the start. So a dead endpoint can never multiply the load on the others by more than 1 +
-// budget/100.
+// are there at the start, unless the budget is 0: then there is never one. So a dead endpoint can never
+// multiply the load on the others by more than 1 + budget/100.
 #define RETRY_SAVED          100
 #define RETRY_SAVED_AT_START 10
 struct budget;
-struct budget *budget_new(unsigned lane_count);
+struct budget *budget_new(unsigned lane_count, int64_t percent);
 void budget_free(struct budget *budget);
 void budget_earn(struct budget *budget, unsigned lane,
                  int64_t percent);                       // once per request; worker `lane` only

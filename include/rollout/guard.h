@@ -25,6 +25,8 @@ enum guard_kind {
 };
 enum guard_role { GUARD_GUARD, GUARD_SIGNAL, GUARD_LIMIT };
 const char *guard_role_name(enum guard_role role);
+struct guard_settings;
+const char *guard_unit(const struct guard_settings *settings); // of its estimates: "share", "dollars" …
 
 struct guard_settings {
     const char *name; // borrowed from the configuration
@@ -62,7 +64,7 @@ struct guard { // plain data but for `settings.name`
     struct two_sample harm, soon, fine, step; // soon: of failures within EXPERIMENT_SOON_NS
     struct two_sample watch, watch_soon; // against what the baseline was, when it gets no traffic any more
     bool watching;
-    struct guard_batch waiting, waiting_soon, total; // total: of this experiment
+    struct guard_batch waiting, waiting_soon, total, total_soon; // total: of this experiment
     struct guard_batch history;                      // the baseline's, since it is measured at all
     struct mean baseline, candidate;
     double external[2]; // baseline, candidate: the last values; NAN: none

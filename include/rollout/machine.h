@@ -15,6 +15,8 @@
 #include "config/rollout.h"
 #include "traffic/split.h"
 
+const char *rollout_strategy_name(enum rollout_strategy strategy); // as in the file
+
 enum rollout_state {
     ROLLOUT_IDLE,         // nothing is tried: the file's weights, or a person's
     ROLLOUT_GATES,        // smoke tests and the evaluation are asked, before the first step

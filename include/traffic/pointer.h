@@ -12,5 +12,7 @@ void document_free(struct document *document);
 struct slice document_text(const struct document *document, const char *pointer, struct arena *arena);
 // The same for strings and numbers only; at == NULL for everything else.
 struct slice document_scalar(const struct document *document, const char *pointer, struct arena *arena);
+// The number at `pointer`; false when there is none (a string of digits is no number).
+bool document_number(const struct document *document, const char *pointer, double *value);
 // Whether the value at `pointer` equals the JSON text `expected` (numbers by value).
 bool document_equals(const struct document *document, const char *pointer, const char *expected);

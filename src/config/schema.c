@@ -115,12 +115,18 @@ static const struct key timeouts_keys[] = {
             "A client's TLS handshake: the connection is closed. With an endpoint it is part of `connect`."),
     TIMEOUT(client_header, "10s", KEY_OFF, "From the first byte of a request head to its end: 408."),
     TIMEOUT(client_idle, "75s", KEY_OFF,
-            "Between requests on a connection, and silence inside a request body (408)."),
+            "Between requests on a connection, silence inside a request body (408), and a client that takes "
+            "nothing "
+            "of the end of its answer."),
     TIMEOUT(connect, "2s", KEY_OFF, "Connecting to an endpoint; 504 past every retry."),
     TIMEOUT(first_byte, "120s", KEY_OFF, "Upstream silence before the response starts: 504."),
     TIMEOUT(stream_idle, "300s", KEY_OFF,
             "Silence inside a response (SSE) or an upgraded connection (WebSocket): the connection is cut."),
-    TIMEOUT(total, "off", KEY_OFF, "The whole request, from its first byte to the last of the response."),
+    TIMEOUT(
+        total, "off", KEY_OFF,
+        "From the end of the request's head to the last byte of the response, with every wait in a queue and "
+        "every "
+        "attempt: 504, or 408 when it is the client's body that is late; a response that has begun is cut."),
 };
 static const struct section timeouts =
     SECTION(timeouts_keys, .what = "`timeouts`", .size = sizeof(struct timeouts_config));
@@ -131,8 +137,10 @@ static const struct key own_timeouts_keys[] = {
     TIMEOUT(connect, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`, for this one; inherited when absent."),
     TIMEOUT(first_byte, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`."),
     TIMEOUT(stream_idle, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`."),
-    TIMEOUT(total, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`."),
-    TIMEOUT(client_idle, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`, inside a request body."),
+    TIMEOUT(total, NULL, KEY_OFF | KEY_INHERIT,
+            "As in `timeouts`. That of the chosen variant's pool holds for its fallback as well."),
+    TIMEOUT(client_idle, NULL, KEY_OFF | KEY_INHERIT,
+            "As in `timeouts`; between requests the global one applies, since no route is known yet."),
     TIMEOUT(client_header, NULL, KEY_OFF | KEY_INHERIT,
             "Accepted for symmetry; the global value applies, since no route is known yet."),
 };
@@ -321,7 +329,9 @@ static const struct key retry_keys[] = {
              "and time-outs too; right where a repeated request does no harm, as a model's answer."},
     {"budget", TYPE_INTEGER, offsetof(struct retry_config, budget), .standard = "20", .least = 0,
      .most = 1000,
-     .help = "Percent of the route's requests that may be retries; up to 100 unused ones are saved."},
+     .help = "Percent of the route's requests that may be retries; 0: none. Each worker has 10 at the start "
+             "and saves up "
+             "to 100 unused ones. The fallback is not counted."},
 };
 static const struct section retry =
     SECTION(retry_keys, .what = "`retry`", .size = sizeof(struct retry_config),
@@ -392,7 +402,8 @@ static const struct key route_keys[] = {
     {"fallback", TYPE_NAME, offsetof(struct route_config, fallback),
      .help = "Variant that is asked when the retries of the chosen one are spent on a condition of "
              "`retry.on` (without `retry`: `connect`) "
-             "before the first byte to the client; the failure is charged to the chosen one."},
+             "before the first byte to the client; the failure is charged to the chosen one. A full pool is "
+             "such a condition when `on` has `503`; it is not retried first."},
     {"mirror", TYPE_OPTIONAL, offsetof(struct route_config, mirror), .child = &mirror,
      .help = "Copies to a shadow variant."},
     {"variants", TYPE_NAMED, offsetof(struct route_config, variants),
@@ -430,7 +441,9 @@ static const struct key root_keys[] = {
     {"limits", TYPE_STRUCT, offsetof(struct config, limits), .child = &limits,
      .help = "What a client may use."},
     {"timeouts", TYPE_STRUCT, offsetof(struct config, timeouts), .child = &timeouts,
-     .help = "A route or pool may override each."},
+     .help = "A route may override each, and a pool goes before its route. Until the route is known the "
+             "global ones "
+             "hold, also while a body is read that decides it."},
     {"resolver", TYPE_STRUCT, offsetof(struct config, resolver), .child = &schema_resolver,
      .help = "How the names of endpoints become addresses."},
     {"pools", TYPE_NAMED, offsetof(struct config, pools), offsetof(struct config, pool_count), .child = &pool,

@@ -3,6 +3,7 @@
 #include "admin.h"
 #include "base/mem.h"
 #include "control/emit.h"
+#include "events.h"
 #include "metrics_page.h"
 #include "status_json.h"
 
@@ -124,8 +125,11 @@ static void get_assign(const struct api_call *api) {
     api_answer(api->call);
 }
 
-static void not_yet(const struct api_call *api) {
-    api_refuse(api->call, 501, "not_available_yet", "%s is not available yet", api->call->path);
+static void get_events(const struct api_call *api) {
+    if (api->call->method == CALL_HEAD)
+        call_answer(api->call, 200, "text/event-stream; charset=utf-8");
+    else if (!api_refused_while_draining(api) && !events_join(api->control->events, api->call))
+        api_refuse(api->call, 503, "too_many", "%d clients follow already", EVENTS_CLIENTS);
 }
 
 static void get_page(const struct api_call *api);
@@ -147,19 +151,20 @@ static const struct endpoint_call calls[] = {
     {CALL_GET, "/api/v1/routes", 0, get_routes, "the routes' names"},
     {CALL_GET, "/api/v1/routes/*", 0, get_route, "one route"},
     {CALL_GET, "/api/v1/routes/*/assign", 0, get_assign, "which variant a unit gets: ?unit=U"},
-    {CALL_GET, "/api/v1/routes/*/decisions", 0, not_yet, NULL},
-    {CALL_GET, "/api/v1/routes/*/report", 0, not_yet, NULL},
-    {CALL_GET, "/api/v1/events", 0, not_yet, NULL},
+    {CALL_GET, "/api/v1/routes/*/decisions", 0, api_decisions, "what its rollout decided: ?last=N"},
+    {CALL_GET, "/api/v1/routes/*/report", 0, api_report, "what each variant measured, who wins"},
+    {CALL_GET, "/api/v1/routes/*/plan", 0, api_plan, "how long each step must last: ?rps=N"},
+    {CALL_GET, "/api/v1/events", 0, get_events, "server-sent events: a status each second, decisions"},
     {CALL_POST, "/api/v1/routes/*/weights", CHANGES, api_set_weights, "set weights by hand"},
     {CALL_POST, "/api/v1/pools/*/drain", CHANGES, api_drain, "take an endpoint out of its pool"},
     {CALL_POST, "/api/v1/pools/*/undrain", CHANGES, api_undrain, "and back in"},
     {CALL_POST, "/api/v1/reload", CHANGES, api_reload, "load the configuration file again"},
-    {CALL_POST, "/api/v1/routes/*/promote", CHANGES, not_yet, NULL},
-    {CALL_POST, "/api/v1/routes/*/pause", CHANGES, not_yet, NULL},
-    {CALL_POST, "/api/v1/routes/*/resume", CHANGES, not_yet, NULL},
-    {CALL_POST, "/api/v1/routes/*/rollback", CHANGES, not_yet, NULL},
-    {CALL_POST, "/api/v1/routes/*/retry", CHANGES, not_yet, NULL},
-    {CALL_POST, "/api/v1/feedback", CHANGES, not_yet, NULL},
+    {CALL_POST, "/api/v1/routes/*/promote", CHANGES, api_promote, "take a rollout to its next step"},
+    {CALL_POST, "/api/v1/routes/*/pause", CHANGES, api_pause, "hold a rollout where it is"},
+    {CALL_POST, "/api/v1/routes/*/resume", CHANGES, api_resume, "let it go on"},
+    {CALL_POST, "/api/v1/routes/*/rollback", CHANGES, api_rollback, "all traffic back to the baseline"},
+    {CALL_POST, "/api/v1/routes/*/retry", CHANGES, api_retry, "start it again from its first step"},
+    {CALL_POST, "/api/v1/feedback", CHANGES, api_feedback, "a score of one answer"},
 };
 #define CALLS (sizeof calls / sizeof *calls)
 

@@ -3,6 +3,8 @@
 #pragma once
 #include "admin_server.h"
 #include "control.h"
+#include "control/emit.h"
+#include "rollouts.h"
 
 void admin_api_handle(struct call *call, void *control); // answers, now or later
 
@@ -19,8 +21,29 @@ void api_refuse(struct call *call, int status, const char *code, const char *for
 // The route that the path names; NULL after a 404.
 const struct route_config *api_route(const struct api_call *api, size_t *index);
 
+// The text is ready; it is sent when every worker uses the plan.
+void api_answer_when_adopted(const struct api_call *api, uint64_t plan);
+bool api_refused_while_draining(const struct api_call *api); // and answered
+
 // admin_commands.c: the calls that change something.
 void api_set_weights(const struct api_call *api);
 void api_drain(const struct api_call *api);
 void api_undrain(const struct api_call *api);
 void api_reload(const struct api_call *api);
+
+// admin_rollout.c: what a person tells a route's rollout, and what it shows.
+void api_promote(const struct api_call *api);
+void api_pause(const struct api_call *api);
+void api_resume(const struct api_call *api);
+void api_rollback(const struct api_call *api);
+void api_retry(const struct api_call *api);
+void api_decisions(const struct api_call *api);
+void api_report(const struct api_call *api);
+void api_plan(const struct api_call *api);
+// Hands a command to a rollout. False after a refusal was answered.
+bool api_tell_rollout(const struct api_call *api, size_t route, const struct rollout_command *command,
+                      uint64_t *plan);
+// The members "rollout" and "decision" of an answer to a command.
+void api_emit_rollout(const struct api_call *api, size_t route, struct emit *emit);
+
+void api_feedback(const struct api_call *api); // feedback.c

@@ -11,11 +11,11 @@ static void on_adopted(void *context) {
     api_answer(context);
 }
 
-static void answer_when_adopted(const struct api_call *api, uint64_t plan) {
+void api_answer_when_adopted(const struct api_call *api, uint64_t plan) {
     adoption_wait(&api->control->adoption, plan, on_adopted, api->call);
 }
 
-static bool refused_while_draining(const struct api_call *api) {
+bool api_refused_while_draining(const struct api_call *api) {
     if (api->control->draining)
         api_refuse(api->call, 409, "draining", "the daemon is stopping");
     return api->control->draining;
@@ -33,18 +33,32 @@ static void log_weights(const struct route_config *route, const uint16_t *weight
     strbuf_free(&text);
 }
 
+// Those of a route with a rollout are its controller's: it is told, journals it and changes nothing until it
+// is resumed.
+static bool set_weights(const struct api_call *api, size_t route, const uint16_t *weights, uint64_t *plan) {
+    struct control *control = api->control;
+    if (rollouts_has(control->rollouts, route)) {
+        struct rollout_command told = {.kind = EVENT_WEIGHTS, .weights = weights};
+        return api_tell_rollout(api, route, &told, plan);
+    }
+    *plan = publisher_set_weights(control->publisher, route, weights, true);
+    return true;
+}
+
 void api_set_weights(const struct api_call *api) {
     uint16_t weights[SPLIT_ARMS];
     struct error error;
     size_t index;
+    uint64_t plan;
     const struct route_config *route = api_route(api, &index);
-    if (!route || refused_while_draining(api))
+    if (!route || api_refused_while_draining(api))
         return;
     if (!weights_read(api->call->body, route, weights, &error)) {
         api_refuse(api->call, 422, "invalid_weights", "%s", error.text);
         return;
     }
-    uint64_t plan = publisher_set_weights(api->control->publisher, index, weights);
+    if (!set_weights(api, index, weights, &plan))
+        return;
     log_weights(route, weights);
     struct emit emit = {.out = &api->call->out};
     emit_object(&emit);
@@ -54,8 +68,10 @@ void api_set_weights(const struct api_call *api) {
     for (size_t i = 0; i < route->variant_count; i++)
         emit_percent(emit_name(&emit, route->variants[i].name), weights[i]);
     emit_end(&emit, '}');
+    if (rollouts_has(api->control->rollouts, index))
+        api_emit_rollout(api, index, &emit);
     emit_end(&emit, '}');
-    answer_when_adopted(api, plan);
+    api_answer_when_adopted(api, plan);
 }
 
 // The endpoint that the body names; NULL after a refusal.
@@ -87,7 +103,7 @@ static void set_drained(const struct api_call *api, bool drained) {
         return;
     }
     struct endpoint *endpoint = named_endpoint(api, directory_pool(control->directory, index));
-    if (!endpoint || refused_while_draining(api))
+    if (!endpoint || api_refused_while_draining(api))
         return;
     bool before = atomic_load(&endpoint->states) & ENDPOINT_DRAINED;
     if (before != drained) {
@@ -109,7 +125,7 @@ static void set_drained(const struct api_call *api, bool drained) {
     emit_u64(emit_name(&emit, "inflight"), atomic_load(&endpoint->inflight));
     emit_u64(emit_name(&emit, "plan"), plan);
     emit_end(&emit, '}');
-    answer_when_adopted(api, plan);
+    api_answer_when_adopted(api, plan);
 }
 
 void api_drain(const struct api_call *api) {
@@ -158,6 +174,6 @@ static void on_reloaded(const struct outcome *outcome, void *context) {
 }
 
 void api_reload(const struct api_call *api) {
-    if (!refused_while_draining(api))
+    if (!api_refused_while_draining(api))
         reloader_request(api->control->reloader, on_reloaded, api->call);
 }

@@ -92,6 +92,16 @@ static void release(const void *data, size_t len, void *memory) {
     mem_free(memory);
 }
 
+static void add_headers(const struct call *call, struct evhttp_request *request, const char *content_type) {
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    evhttp_add_header(headers, "Content-Type", content_type);
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    evhttp_add_header(headers, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+    if (call->allow)
+        evhttp_add_header(headers, "Allow", call->allow);
+}
+
 void call_answer(struct call *call, int status, const char *content_type) {
     struct held_call *self = held(call);
     struct evhttp_request *request = self->request;
@@ -101,12 +111,7 @@ void call_answer(struct call *call, int status, const char *content_type) {
     }
     evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    evhttp_add_header(headers, "Content-Type", content_type);
-    evhttp_add_header(headers, "Cache-Control", "no-store");
-    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-    evhttp_add_header(headers, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
-    if (call->allow)
-        evhttp_add_header(headers, "Allow", call->allow);
+    add_headers(call, request, content_type);
     if (status == 401)
         evhttp_add_header(headers, "WWW-Authenticate", "Bearer");
     struct evbuffer *body = evbuffer_new();
@@ -122,6 +127,55 @@ void call_answer(struct call *call, int status, const char *content_type) {
     evhttp_send_reply(request, status, phrase(status), body);
     evbuffer_free(body);
     call_free(self);
+}
+
+static struct bufferevent *stream_of(const struct call *call) {
+    return evhttp_connection_get_bufferevent(evhttp_request_get_connection(held(call)->request));
+}
+
+void call_stream(struct call *call, const char *content_type) {
+    static const struct timeval patience = {.tv_sec = IDLE_SECONDS};
+    struct evhttp_request *request = held(call)->request;
+    if (!request)
+        return;
+    add_headers(call, request, content_type);
+    evhttp_send_reply_start(request, 200, phrase(200));
+    // a client that listens says nothing: only one that does not take what is sent is out of time
+    bufferevent_set_timeouts(stream_of(call), NULL, &patience);
+}
+
+bool call_stream_open(const struct call *call) {
+    return held(call)->request != NULL;
+}
+
+size_t call_stream_unsent(const struct call *call) {
+    return call_stream_open(call) ? evbuffer_get_length(bufferevent_get_output(stream_of(call))) : 0;
+}
+
+void call_stream_send(struct call *call, struct slice piece) {
+    if (!call_stream_open(call) || piece.len == 0)
+        return;
+    struct evbuffer *buffer = evbuffer_new();
+    must(buffer && evbuffer_add(buffer, piece.at, piece.len) == 0);
+    evhttp_send_reply_chunk(held(call)->request, buffer);
+    evbuffer_free(buffer);
+}
+
+void call_stream_end(struct call *call) {
+    struct evhttp_request *request = held(call)->request;
+    if (request) {
+        static const struct timeval patience = {.tv_sec = IDLE_SECONDS};
+        bufferevent_set_timeouts(stream_of(call), &patience, &patience);
+        evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+        evhttp_send_reply_end(request);
+    }
+    call_free(held(call));
+}
+
+void call_stream_drop(struct call *call) {
+    if (call_stream_open(call)) // says so through on_close
+        evhttp_connection_free(evhttp_request_get_connection(held(call)->request));
+    call_free(held(call));
 }
 
 static enum access_peer peer_of(struct evhttp_request *request) {

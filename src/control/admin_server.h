@@ -19,6 +19,14 @@ struct call {
 };
 const char *call_query(const struct call *call, const char *name);         // decoded; NULL when absent
 void call_answer(struct call *call, int status, const char *content_type); // consumes the call
+// Instead of call_answer: a body that comes bit by bit. The head is sent at once; the call is consumed by
+// _end or _drop, also when the client has gone meanwhile.
+void call_stream(struct call *call, const char *content_type);
+void call_stream_send(struct call *call, struct slice piece); // nothing when the client has gone
+bool call_stream_open(const struct call *call);               // the client is still there
+size_t call_stream_unsent(const struct call *call);           // bytes that the client has not taken yet
+void call_stream_end(struct call *call);                      // the body is complete
+void call_stream_drop(struct call *call);                     // the connection is cut
 // One segment of the path, percent-decoded. NULL when it is malformed or holds a NUL. mem_free.
 char *call_decode(struct slice segment);
 

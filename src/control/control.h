@@ -11,6 +11,9 @@
 #include "rates.h"
 
 struct reloader;
+struct rollouts;
+struct events;
+struct seen;
 struct admin;
 struct control {
     const struct daemon_options *options;
@@ -23,6 +26,9 @@ struct control {
     struct health *health;
     struct ejector *ejector;
     struct rates *rates;
+    struct rollouts *rollouts;
+    struct events *events;     // who follows
+    struct seen *feedback_ids; // of scores that were counted
     struct reloader *reloader;
     struct admin *admin;
     struct adoption adoption;

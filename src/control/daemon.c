@@ -4,8 +4,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control.h"
+#include "events.h"
 #include "process.h"
 #include "reload.h"
+#include "rollouts.h"
+#include "seen.h"
+#include "status_json.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -13,7 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SIGNALS 6
+#define SIGNALS             6
+#define FEEDBACK_REMEMBERED 100000 // ids; a score posted again within so many is not counted twice
+#define EVENTS_INTERVAL_MS  1000
 
 struct daemon { // what only the process's life needs; the parts are in control
     struct control control;
@@ -53,6 +59,14 @@ static void on_drained(void *context) {
     event_base_loopbreak(daemon->control.base);
 }
 
+static void write_status(const void *context, struct strbuf *out) {
+    status_write(context, out);
+}
+
+static void on_decided(struct slice decision, void *context) {
+    events_tell(context, "decision", decision);
+}
+
 // ---- signals and timers
 
 static void on_grace_over(int fd, short what, void *context) {
@@ -76,6 +90,7 @@ static void on_terminate(int number, short what, void *context) {
     int64_t grace = control->config->shutdown_grace;
     log_info("stopping, requests may finish", "signal=%s grace_ms=%lld", strsignal(number), (long long)grace);
     control->draining = true;
+    events_end(control->events); // who follows would keep the process
     data_plane_drain(control->plane);
     if (grace == DURATION_OFF)
         return;
@@ -170,6 +185,10 @@ static bool start_parts(struct daemon *daemon, const struct config *config, stru
     control->health = health_new(control->base, control->publisher, control->options->version);
     control->ejector = ejector_new(control->base, control->publisher, control->directory);
     control->rates = rates_new();
+    control->rollouts = rollouts_new(control);
+    control->events = events_new(control->base, EVENTS_INTERVAL_MS, write_status, control);
+    rollouts_listen(control->rollouts, on_decided, control->events);
+    control->feedback_ids = seen_new(FEEDBACK_REMEMBERED);
     control->reloader = reloader_new(control);
     control->admin = admin_new(control);
     return true;
@@ -231,8 +250,11 @@ static void stop(struct daemon *daemon) {
         event_free(daemon->tick);
     if (daemon->grace)
         event_free(daemon->grace);
+    events_free(control->events); // its calls are the admin server's
     admin_free(control->admin);
     reloader_free(control->reloader);
+    rollouts_free(control->rollouts);
+    seen_free(control->feedback_ids);
     adoption_free(&control->adoption);
     ejector_free(control->ejector);
     health_free(control->health);

@@ -63,6 +63,10 @@ void emit_null(struct emit *emit) {
     strbuf_literal(before(emit), "null");
 }
 
+void emit_raw(struct emit *emit, struct slice json) {
+    strbuf_slice(before(emit), json);
+}
+
 void emit_percent(struct emit *emit, uint16_t basis_points) {
     percent_write(before(emit), basis_points);
 }

@@ -2,13 +2,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "endpoint_fetch.h"
 #include "expect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define MOST_AT_ONCE 256
-#define BODY_MOST    (1u << 20)
 
 struct probe { // of one endpoint
     struct health *health;
@@ -86,61 +86,18 @@ static void on_answer(const struct fetch_answer *answer, void *context) {
     sleep_probe(probe, first ? 50 : 90, 110); // the first ones all began together
 }
 
-// "model:8000:10.0.0.2,[2001:db8::2]": another address comes first in each check, so that none goes
-// unchecked. The others stand in for one that takes no connection, as for requests.
-static void write_resolved(struct endpoint *endpoint, const char *name, struct strbuf *out) {
-    const struct address_list *list = endpoint->addresses;
-    char text[ADDRESS_TEXT];
-    strbuf_format(out, "%s:%u:", name, address_port(&list->items[0]));
-    for (unsigned i = 0; i < list->count; i++) {
-        const struct address *address = &list->items[(endpoint->checks_made + i) % list->count];
-        address_host(address, text);
-        strbuf_format(out, strchr(text, ':') ? "%s[%s]" : "%s%s", i ? "," : "", text);
-    }
-    endpoint->checks_made++;
-}
-
-// Under TLS the URL's host is the name that the endpoint has to prove, wherever it is.
-static void write_url(const struct endpoint *endpoint, const char *path, struct strbuf *out) {
-    const struct address *first = &endpoint->addresses->items[0];
-    if (endpoint->tls)
-        strbuf_format(out, strchr(endpoint->server_name, ':') ? "https://[%s]:%u" : "https://%s:%u",
-                      endpoint->server_name, address_port(first));
-    else
-        strbuf_string(out, first->any.sa_family == AF_UNIX ? "http://localhost" : endpoint->url);
-    strbuf_string(out, path);
-}
-
 static void ask(struct probe *probe) {
     struct health *health = probe->health;
-    struct endpoint *endpoint = probe->endpoint;
-    const struct probe_request_config *request = &probe->config->request;
-    const struct address *first = &endpoint->addresses->items[0];
-    bool local = first->any.sa_family == AF_UNIX;
-    struct strbuf url = {0}, resolved = {0};
-    const char *name = endpoint->tls ? endpoint->server_name : endpoint->host;
-    write_url(endpoint, request->path, &url);
-    if (name && !strchr(name, ':'))
-        write_resolved(endpoint, name, &resolved);
+    struct endpoint_request wanted = {
+        .endpoint = probe->endpoint,
+        .request = &probe->config->request,
+        .tls = health->config->pools[probe->pool].tls,
+        .user_agent = health->user_agent,
+        .timeout_ms = probe->config->timeout,
+    };
     probe->asked_of = config_ref(health->config);
     probe->asked = probe->config;
-    struct fetch_request wanted = {
-        .method = request->method,
-        .url = strbuf_text(&url),
-        .headers = &request->headers,
-        .body = slice_of(request->body),
-        .user_agent = health->user_agent,
-        .unix_path = local ? first->unix_path.sun_path : NULL,
-        .resolved = resolved.len ? strbuf_text(&resolved) : NULL,
-        .host = endpoint->tls ? endpoint->authority : NULL,
-        .tls = endpoint->tls ? health->config->pools[probe->pool].tls : NULL,
-        .timeout_ms = probe->config->timeout,
-        .most_body = BODY_MOST,
-        .fresh = true,
-    };
-    probe->fetch = fetch_start(health->fetcher, &wanted, on_answer, probe);
-    strbuf_free(&url);
-    strbuf_free(&resolved);
+    probe->fetch = endpoint_fetch(health->fetcher, &wanted, on_answer, probe);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *context) {

@@ -69,9 +69,10 @@ static void replace(struct publisher *publisher, struct plan *take_plan) {
     publisher->plan = take_plan;
 }
 
-uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const uint16_t *weights) {
+uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const uint16_t *weights,
+                               bool by_command) {
     replace(publisher, plan_with_weights(publisher->plan, route, weights));
-    publisher->by_command[route] = true;
+    publisher->by_command[route] = by_command;
     data_plane_publish(publisher->plane, plan_ref(publisher->plan));
     return publisher->plan->number;
 }

@@ -12,7 +12,9 @@ const struct plan *publisher_plan(const struct publisher *publisher); // NULL be
 void publisher_adopt(struct publisher *publisher, struct plan *take_plan);
 
 // Sets a route's weights (basis points, sum 10,000). Returns the number of the plan that has them.
-uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const uint16_t *weights);
+// `by_command`: by hand, where no rollout rules the route.
+uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const uint16_t *weights,
+                               bool by_command);
 bool publisher_by_command(const struct publisher *publisher, size_t route); // they were set by hand
 // An endpoint of the pool changed its state. Published with everything else that changes in this turn of the
 // event loop, or by publisher_flush at once, which returns the number of the live plan.

@@ -3,7 +3,9 @@
 #include "admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/rollout.h"
 #include "credentials.h"
+#include "rollouts.h"
 
 struct request { // one who asked for a reload
     struct link link;
@@ -161,7 +163,7 @@ static void adopt_credentials(struct control *control, struct credentials *take_
 
 // Phase two: nothing here can fail.
 static void commit(struct control *control, struct loaded *take_loaded, struct hosts_change *hosts,
-                   struct prepared *prepared, struct plan *plan) {
+                   struct prepared *prepared, struct plan *plan, struct rollouts_change *rollouts) {
     struct config *config = take_loaded->config;
     struct strbuf before = {0}, after = {0};
     list_listeners(control->plane, &before);
@@ -177,11 +179,22 @@ static void commit(struct control *control, struct loaded *take_loaded, struct h
     control->config = config;
     adopt_credentials(control, take_loaded->credentials);
     control->loaded_ms = clock_wall_ms();
+    rollouts_commit(control->rollouts, rollouts);
     list_listeners(control->plane, &after);
     log_listeners(control->plane, "listening", &before);
     log_closed(&before, &after);
     strbuf_free(&before);
     strbuf_free(&after);
+}
+
+static struct rollouts_change *prepare_rollouts(struct control *control, struct plan **plan,
+                                                struct outcome *outcome) {
+    struct error error = {{0}};
+    size_t route;
+    struct rollouts_change *change = rollouts_prepare(control->rollouts, plan, &route, &error);
+    if (!change)
+        outcome_fail(outcome, (*plan)->config->routes[route].rollout->place, error.text);
+    return change;
 }
 
 static void apply(struct control *control, struct loaded *take_loaded, struct hosts_change *hosts,
@@ -195,6 +208,14 @@ static void apply(struct control *control, struct loaded *take_loaded, struct ho
         return;
     }
     struct plan *plan = plan_new(config, control->registry, prepared.directory);
+    struct rollouts_change *rollouts = prepare_rollouts(control, &plan, outcome);
+    if (!rollouts) {
+        plan_unref(plan);
+        abandon(&prepared);
+        hosts_abandon(hosts);
+        loaded_free(take_loaded);
+        return;
+    }
     outcome->plan = plan->number;
     outcome->routes = config->route_count;
     outcome->pools = config->pool_count;
@@ -202,7 +223,7 @@ static void apply(struct control *control, struct loaded *take_loaded, struct ho
         outcome->endpoints += config->pools[i].endpoint_count;
     if (control->config) // a start has nothing to differ from
         warn_restart(control, config, outcome);
-    commit(control, take_loaded, hosts, &prepared, plan);
+    commit(control, take_loaded, hosts, &prepared, plan, rollouts);
     outcome->success = true;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "reload.h"
+#include "rollouts.h"
 
 #include <unistd.h>
 
@@ -95,9 +96,11 @@ static void emit_route(const struct control *control, size_t index, struct emit 
     emit_object(emit);
     emit_text(emit_name(emit, "name"), config->name);
     emit_text(emit_name(emit, "salt"), config->sticky.salt);
-    emit_text(emit_name(emit, "weights_from"),
-              publisher_by_command(control->publisher, index) ? "command" : "file");
+    emit_text(emit_name(emit, "weights_from"), rollouts_rules(control->rollouts, index)          ? "rollout"
+                                               : publisher_by_command(control->publisher, index) ? "command"
+                                                                                                 : "file");
     emit_text(emit_name(emit, "fallback"), config->fallback);
+    rollouts_emit(control->rollouts, index, emit_name(emit, "rollout"));
     emit_array(emit_name(emit, "variants"));
     for (size_t i = 0; i < config->variant_count; i++)
         emit_variant(control, route, i, emit);

@@ -9,6 +9,7 @@
 
 static void attempt_connect(struct exchange *exchange);
 static void wait_for_connection(struct exchange *exchange);
+static void attempt_overloaded(struct exchange *exchange, enum own_error error);
 
 static void expired(struct deadline *deadline) {
     struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
@@ -16,8 +17,7 @@ static void expired(struct deadline *deadline) {
     worker_enter(worker);
     switch (exchange->state) {
     case EXCHANGE_QUEUED:
-        exchange->blame = ERROR_REASON_OVERLOADED;
-        reply_error(exchange, OWN_ERROR_QUEUE_TIMEOUT);
+        attempt_overloaded(exchange, OWN_ERROR_QUEUE_TIMEOUT);
         break;
     case EXCHANGE_CONNECT:
         if (connection_hangs(exchange->connection))
@@ -40,7 +40,7 @@ static void wait_at_most(struct exchange *exchange, int64_t duration_ms) {
 
 // An address that keeps silent gets its part of the time-out, so that the next one still has its own.
 static void wait_for_connection(struct exchange *exchange) {
-    int64_t most = exchange_variant(exchange)->timeouts.connect;
+    int64_t most = exchange->times->connect;
     unsigned parts = connection_patience(exchange->connection);
     wait_at_most(exchange, most < parts ? most : most / parts);
 }
@@ -59,8 +59,7 @@ static void queue(struct exchange *exchange) {
     struct pool_view *view = view_of_pool(exchange);
     unsigned lane = exchange->worker->index;
     if (!pool_wait(view, lane, &exchange->waiter)) {
-        exchange->blame = ERROR_REASON_OVERLOADED;
-        reply_error(exchange, OWN_ERROR_QUEUE_FULL);
+        attempt_overloaded(exchange, OWN_ERROR_QUEUE_FULL);
         return;
     }
     exchange_move(exchange, EXCHANGE_QUEUED);
@@ -99,7 +98,7 @@ void exchange_room(struct exchange *exchange) {
 }
 
 void attempt_await(struct exchange *exchange) {
-    wait_at_most(exchange, exchange_variant(exchange)->timeouts.first_byte);
+    wait_at_most(exchange, exchange->times->first_byte);
 }
 
 static void send_request(struct exchange *exchange) {
@@ -189,6 +188,7 @@ void attempt_release(struct exchange *exchange, bool reusable) {
     struct worker *worker = exchange->worker;
     struct pool_view *view = exchange->route ? view_of_pool(exchange) : NULL;
     pool_unwait(&exchange->waiter, worker->index);
+    deadline_clear(&exchange->body_deadline); // nobody reads the client until there is another attempt
     if (exchange->connection) {
         struct connection *connection = exchange->connection;
         exchange->connection = NULL;
@@ -267,11 +267,25 @@ static void start_fallback(struct exchange *exchange) {
     enum reject reject;
     must(head_read_request(exchange->head_bytes, &unlimited, &worker->request_head, &reject) ==
          HEAD_COMPLETE);
-    exchange->serving = exchange->route->live.config->fallback_index;
+    exchange_set_variant(exchange, exchange->route->live.config->fallback_index);
     exchange->avoid = NULL;
     exchange->stale_retried = false;
     forward_request_head(exchange, &worker->request_head);
     attempt_start(exchange);
+}
+
+// The pool has no room, and nothing was sent. Another attempt would wait in the same queue: only the fallback
+// can help.
+static void attempt_overloaded(struct exchange *exchange, enum own_error error) {
+    struct failure failure = {0, 503, ERROR_REASON_OVERLOADED, false};
+    attempt_release(exchange, false);
+    if (try_fallback(exchange, &failure)) {
+        start_fallback(exchange);
+        return;
+    }
+    if (!exchange->charged_ns)
+        exchange->blame = failure.reason;
+    reply_error(exchange, error);
 }
 
 static void give_up(struct exchange *exchange, const struct failure *failure) {

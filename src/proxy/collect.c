@@ -5,9 +5,7 @@ static void body_expired(struct deadline *deadline) {
     struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
     struct worker *worker = exchange->worker;
     worker_enter(worker);
-    counter_add(&worker->refused[REFUSED_BODY_TIMEOUT], 1);
-    exchange->asked_to_close = true;
-    reply_error(exchange, OWN_ERROR_BODY_TIMEOUT);
+    exchange_body_late(exchange);
     worker_leave(worker);
 }
 
@@ -46,9 +44,8 @@ void collect_body(struct exchange *exchange) {
     while (!exchange->request.complete && exchange->kept.len <= most) {
         enum stream_result result = session->in ? STREAM_DONE : session_read(session);
         if (result == STREAM_BLOCKED) {
-            deadline_set(&exchange->worker->deadlines, &exchange->deadline,
-                         exchange_config(exchange)->timeouts.client_idle, exchange->worker->now_ns,
-                         body_expired);
+            deadline_set(&exchange->worker->deadlines, &exchange->deadline, exchange->times->client_idle,
+                         exchange->worker->now_ns, body_expired);
             return;
         }
         if (result != STREAM_DONE) {

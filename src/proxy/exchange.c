@@ -46,21 +46,9 @@ const char *finish_name(enum finish finish) {
 
 // ---- beginning
 
-static void total_expired(struct deadline *deadline) {
-    struct exchange *exchange = list_entry(deadline, struct exchange, total);
-    struct worker *worker = exchange->worker;
-    worker_enter(worker);
-    if (exchange_responding(exchange)) {
-        exchange->blame = ERROR_REASON_TIMEOUT;
-        exchange_finish(exchange, FINISH_CUT_SHORT);
-    } else if (exchange->state != EXCHANGE_REPLY) {
-        if (exchange->endpoint)
-            attempt_count_failure(exchange, ERROR_REASON_TIMEOUT);
-        attempt_release(exchange, false);
-        exchange->blame = ERROR_REASON_TIMEOUT;
-        reply_error(exchange, OWN_ERROR_TOTAL_TIMEOUT);
-    }
-    worker_leave(worker);
+void exchange_set_variant(struct exchange *exchange, size_t variant) {
+    exchange->serving = variant;
+    exchange->times = &exchange_variant(exchange)->timeouts;
 }
 
 static struct exchange *exchange_new(struct session *session) {
@@ -79,6 +67,8 @@ static struct exchange *exchange_new(struct session *session) {
     exchange->worker = worker;
     exchange->hold = worker_hold(worker);
     exchange->start_ns = worker->now_ns;
+    exchange->times = &exchange_config(exchange)->timeouts;
+    exchange->total_ms = DURATION_OFF;
     exchange->client = slice_make(session->peer, session->peer_len);
     session->exchange = exchange;
     session->state = SESSION_EXCHANGE;
@@ -166,7 +156,7 @@ static void remember_for_log(struct exchange *exchange, const struct head *head)
 
 static void note_decision(struct exchange *exchange) {
     struct unit unit = exchange->decision.unit;
-    exchange->serving = exchange->decision.variant;
+    exchange_set_variant(exchange, exchange->decision.variant);
     // Only for unit_hash balancing: requests without a unit are spread.
     exchange->unit_hash =
         unit.source == UNIT_RANDOM ? random_next(&exchange->worker->random) : split_seed(unit.value);
@@ -186,8 +176,7 @@ static void dispatch(struct exchange *exchange, const struct head *head, const c
         exchange->head_bytes = arena_copy(&exchange->arena, slice_make(head_at, head->bytes));
     if (route->retry_budget)
         budget_earn(route->retry_budget, exchange->worker->index, config->retry->budget);
-    deadline_set(&exchange->worker->deadlines, &exchange->total, exchange_variant(exchange)->timeouts.total,
-                 exchange->worker->now_ns, total_expired);
+    total_bound(exchange);
     forward_request_head(exchange, head);
     attempt_start(exchange);
 }
@@ -204,6 +193,9 @@ void exchange_route(struct exchange *exchange, const char *head_at, const struct
     if (needs_body && !body && !exchange->request.complete) {
         exchange->head_bytes = arena_copy(&exchange->arena, slice_make(head_at, head->bytes));
         exchange->keeping = KEEP_ALL;
+        if (index != NO_ROUTE)
+            exchange->times = &exchange->hold->plan->routes[index].timeouts;
+        total_bound(exchange);
         exchange_move(exchange, EXCHANGE_COLLECT);
         collect_body(exchange);
         return;
@@ -341,6 +333,15 @@ void exchange_note_last_chunk(struct exchange *exchange) {
                       &exchange->last_chunk);
 }
 
+void exchange_body_late(struct exchange *exchange) {
+    counter_add(&exchange->worker->refused[REFUSED_BODY_TIMEOUT], 1);
+    exchange->asked_to_close = true;
+    if (exchange_responding(exchange))
+        exchange_finish(exchange, FINISH_CLIENT_GONE);
+    else
+        reply_error(exchange, OWN_ERROR_BODY_TIMEOUT);
+}
+
 static void client_expired(struct deadline *deadline) {
     struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
     struct worker *worker = exchange->worker;
@@ -350,8 +351,8 @@ static void client_expired(struct deadline *deadline) {
 }
 
 void exchange_wait_for_client(struct exchange *exchange) {
-    deadline_set(&exchange->worker->deadlines, &exchange->deadline,
-                 exchange_config(exchange)->timeouts.client_idle, exchange->worker->now_ns, client_expired);
+    deadline_set(&exchange->worker->deadlines, &exchange->deadline, exchange->times->client_idle,
+                 exchange->worker->now_ns, client_expired);
 }
 
 void exchange_client_gone(struct exchange *exchange) {

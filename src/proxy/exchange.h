@@ -102,9 +102,11 @@ struct exchange {
     struct deadline deadline;      // of the state: queue, connect, first byte, silence
     struct deadline body_deadline; // the client's silence inside its body
     struct deadline total;
-    uint64_t start_ns, first_byte_ns; // first_byte_ns 0: not yet
-    uint64_t response_bytes;          // of the body, without framing
-    enum error_reason blame;          // what is charged to the decided variant
+    int64_t total_ms;                    // what `total` was set for; DURATION_OFF: it was not
+    const struct timeouts_config *times; // in force: the global ones, then the route's, then the variant's
+    uint64_t start_ns, first_byte_ns;    // first_byte_ns 0: not yet
+    uint64_t response_bytes;             // of the body, without framing
+    enum error_reason blame;             // what is charged to the decided variant
     uint64_t charged_ns; // when the decided variant failed and the fallback took over; 0 otherwise
     unsigned charged_status;
     struct experiment_entry evidence; // where the rollout's evidence counts it
@@ -139,7 +141,11 @@ void exchange_room(struct exchange *exchange); // it is the oldest waiter, its p
 bool exchange_let_body_through(struct exchange *exchange);
 // The request's body has ended, perhaps: its trailers that go upstream become the last chunk.
 void exchange_note_last_chunk(struct exchange *exchange);
+void exchange_body_late(struct exchange *exchange); // the client's: 408, or its answer is cut off
+void exchange_set_variant(struct exchange *exchange, size_t variant); // the one that is asked from now on
 
+// total.c
+void total_bound(struct exchange *exchange); // by what is in force now; again when that has changed
 // attempt.c
 void attempt_await(struct exchange *exchange); // (re)starts the wait for the first byte
 void attempt_start(struct exchange *exchange); // chooses an endpoint, or queues

@@ -24,7 +24,8 @@ static const struct info infos[OWN_ERRORS] = {
                                   "a slow or a hostile client; nothing to do for few of them"},
     [OWN_ERROR_BODY_TIMEOUT] = {408, "body_timeout", "the request body did not arrive in time",
                                 REJECTED("body_timeout"),
-                                "the client was silent inside its body for `timeouts.client_idle`",
+                                "the client was silent inside its body for `timeouts.client_idle`, or its "
+                                "body was not there when `timeouts.total` passed",
                                 "a slow client, or a body shorter than its Content-Length"},
     [OWN_ERROR_CONNECTIONS] =
         {503, "connections", "too many connections", REJECTED("connections"),

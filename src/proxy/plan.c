@@ -55,7 +55,7 @@ static struct generation *generation_new(struct config *config, struct registry 
     for (size_t i = 0; i < config->route_count; i++) {
         generation->variants[i] = make_variants(config, &config->routes[i], registry);
         if (config->routes[i].retry)
-            generation->budgets[i] = budget_new(lane_count);
+            generation->budgets[i] = budget_new(lane_count, config->routes[i].retry->budget);
         if (config->routes[i].rollout)
             generation->experiments[i] = make_experiment(&config->routes[i], registry);
     }

@@ -25,11 +25,11 @@ enum retry_reason retry_reason_of(const struct failure *failure) {
     return failure->condition == RETRY_RESET_BEFORE_RESPONSE ? RETRY_REASON_RESET : RETRY_REASON_STATUS;
 }
 
-struct budget *budget_new(unsigned lane_count) {
+struct budget *budget_new(unsigned lane_count, int64_t percent) {
     struct budget *budget = mem_zero_aligned(64, sizeof *budget + lane_count * sizeof *budget->lanes);
     budget->lane_count = lane_count;
     for (unsigned i = 0; i < lane_count; i++)
-        budget->lanes[i].hundredths = RETRY_SAVED_AT_START * 100;
+        budget->lanes[i].hundredths = percent > 0 ? RETRY_SAVED_AT_START * 100 : 0;
     return budget;
 }
 

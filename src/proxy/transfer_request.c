@@ -13,13 +13,7 @@ static void body_expired(struct deadline *deadline) {
     struct exchange *exchange = list_entry(deadline, struct exchange, body_deadline);
     struct worker *worker = exchange->worker;
     worker_enter(worker);
-    counter_add(&worker->refused[REFUSED_BODY_TIMEOUT], 1);
-    attempt_release(exchange, false);
-    exchange->asked_to_close = true;
-    if (exchange->state == EXCHANGE_AWAIT)
-        reply_error(exchange, OWN_ERROR_BODY_TIMEOUT);
-    else
-        exchange_finish(exchange, FINISH_CLIENT_GONE);
+    exchange_body_late(exchange);
     worker_leave(worker);
 }
 
@@ -152,8 +146,8 @@ static void wait_for_body(struct exchange *exchange) {
                      exchange->worker->now_ns, expect_expired);
         return;
     }
-    deadline_set(&exchange->worker->deadlines, &exchange->body_deadline,
-                 exchange_config(exchange)->timeouts.client_idle, exchange->worker->now_ns, body_expired);
+    deadline_set(&exchange->worker->deadlines, &exchange->body_deadline, exchange->times->client_idle,
+                 exchange->worker->now_ns, body_expired);
 }
 
 // Sends the opening with the body bytes that are already here, in one write.

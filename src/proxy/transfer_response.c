@@ -265,8 +265,8 @@ static bool pull(struct exchange *exchange) {
         head = strbuf_as_slice(&worker->scratch);
     }
     if (progress == PROGRESS_ON) {
-        deadline_set(&worker->deadlines, &exchange->deadline,
-                     exchange_variant(exchange)->timeouts.stream_idle, worker->now_ns, silence_expired);
+        deadline_set(&worker->deadlines, &exchange->deadline, exchange->times->stream_idle, worker->now_ns,
+                     silence_expired);
         progress = pass_body(exchange, head);
     }
     if (progress == PROGRESS_ENDED)

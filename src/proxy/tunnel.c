@@ -13,8 +13,8 @@ static void silence_expired(struct deadline *deadline) {
 }
 
 static void note_life(struct exchange *exchange) {
-    deadline_set(&exchange->worker->deadlines, &exchange->deadline,
-                 exchange_variant(exchange)->timeouts.stream_idle, exchange->worker->now_ns, silence_expired);
+    deadline_set(&exchange->worker->deadlines, &exchange->deadline, exchange->times->stream_idle,
+                 exchange->worker->now_ns, silence_expired);
 }
 
 static void upstream_broke(struct exchange *exchange) {

@@ -64,7 +64,7 @@ static void start(struct two_sample *process, const struct guard *guard, enum tw
 
 void guard_reset(struct guard *guard) {
     double rho = absolute(guard) ? 0 : 1, more = absolute(guard) ? absolute_line(guard) : allowed_more(guard);
-    guard->waiting = guard->waiting_soon = guard->total = (struct guard_batch){0};
+    guard->waiting = guard->waiting_soon = guard->total = guard->total_soon = (struct guard_batch){0};
     guard->baseline = guard->candidate = (struct mean){0};
     guard->harmful = guard->watching = false;
     guard->external_bad = 0;
@@ -101,6 +101,8 @@ static void update(struct two_sample *process, const struct guard_batch *batch) 
 void guard_feed(struct guard *guard, const struct guard_batch *batch, bool soon) {
     struct guard_batch *waiting = soon ? &guard->waiting_soon : &guard->waiting;
     add(waiting, batch);
+    if (soon)
+        add(&guard->total_soon, batch);
     if (!soon) {
         add(&guard->total, batch);
         guard->history.baseline += batch->baseline;
@@ -175,9 +177,16 @@ static double half_of_each(double a, double b) {
     return log_add(a, b) - log(2);
 }
 
+// The figures to show: those of failures at once while the rest has not matured, or says less.
+static bool errors_at_once(const struct guard *guard, double deff) {
+    return guard->settings.kind == GUARD_ERROR_RATE &&
+           (guard->total.candidate == 0 ||
+            two_sample_log_e(&guard->soon, deff) > two_sample_log_e(&guard->harm, deff) + 1);
+}
+
 static void judge_rates(struct guard *guard, const struct guard_levels *levels, double deff, double share,
                         struct guard_outcome *out) {
-    const struct guard_batch *total = &guard->total;
+    const struct guard_batch *total = errors_at_once(guard, deff) ? &guard->total_soon : &guard->total;
     bool errors = guard->settings.kind == GUARD_ERROR_RATE;
     double harm = two_sample_log_e(&guard->harm, deff);
     out->log_harm = errors ? half_of_each(harm, two_sample_log_e(&guard->soon, deff)) : harm;
@@ -311,8 +320,10 @@ void guard_judge(struct guard *guard, const struct guard_levels *levels, double 
         out->step_verdict = pass_or_wait(guard, out, fmax(out->log_step, out->log_fine));
         if (silent(guard, out))
             out->verdict = out->step_verdict = VERDICT_NO_DATA;
-        if (guard->harmful)
+        if (guard->harmful) {
             out->verdict = out->step_verdict = VERDICT_FAIL;
+            out->requests_left = NAN;
+        }
     }
     guard_explain(guard, levels, out);
 }

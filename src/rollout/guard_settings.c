@@ -11,6 +11,19 @@ const char *guard_role_name(enum guard_role role) {
     return names[role];
 }
 
+const char *guard_unit(const struct guard_settings *settings) {
+    switch (settings->kind) {
+    case GUARD_MEAN:
+        return settings->mean == MEAN_COST ? "dollars" : "per_second";
+    case GUARD_SCORE:
+        return "score";
+    case GUARD_EXTERNAL:
+        return "value";
+    default:
+        return "share";
+    }
+}
+
 static bool ends_in_quantile(const char *name, const char *stem, double *quantile) {
     size_t len = strlen(stem);
     if (strncmp(name, stem, len) != 0)

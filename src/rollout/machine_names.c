@@ -5,6 +5,11 @@
 
 #define NAME(names, index) (must((size_t)(index) < sizeof(names) / sizeof *(names)), (names)[index])
 
+const char *rollout_strategy_name(enum rollout_strategy strategy) {
+    static const char *const names[] = {"canary", "blue_green", "rolling", "ab"};
+    return NAME(names, strategy);
+}
+
 const char *rollout_state_name(enum rollout_state state) {
     static const char *const names[] = {"idle",  "gates",    "hook",         "step",        "paused",
                                         "watch", "promoted", "rolling_back", "rolled_back", "stopped"};

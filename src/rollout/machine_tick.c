@@ -1,6 +1,7 @@
 // What time and evidence do: the only place where the controller moves by itself.
 #include "machine_inside.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define TROUBLE_MS 30000 // how long data may be missing before somebody is told
@@ -93,10 +94,13 @@ static void judge_step(struct move *move) {
         machine->state_ms >= step->duration_ms && judgement->step_requests >= step->min_requests;
     if (held)
         return;
-    if (!trouble && verdict == VERDICT_PASS && long_enough)
-        move_enter(move, machine->step + 1, judgement->because);
-    else if (move->plan->step_timeout_ms > 0 && machine->hold != HOLD_INCONCLUSIVE &&
-             machine->state_ms >= move->plan->step_timeout_ms + step->duration_ms)
+    if (!trouble && verdict == VERDICT_PASS && long_enough) {
+        char why[360];
+        snprintf(why, sizeof why, "%s%s",
+                 judgement->guards == VERDICT_PASS ? "" : "good enough for a step: ", judgement->because);
+        move_enter(move, machine->step + 1, why);
+    } else if (move->plan->step_timeout_ms > 0 && machine->hold != HOLD_INCONCLUSIVE &&
+               machine->state_ms >= move->plan->step_timeout_ms + step->duration_ms)
         inconclusive(move, verdict);
 }
 

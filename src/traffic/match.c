@@ -63,7 +63,9 @@ size_t matcher_route(const struct matcher *matcher, const struct request_view *v
     route_index_find(matcher->index, view->host, view->path, visit, &search);
     document_free(search.document);
     *needs_body = search.possible < search.best;
-    if (!*needs_body && search.best != NO_ROUTE && !view->body.at)
+    if (*needs_body)
+        return NO_ROUTE;
+    if (search.best != NO_ROUTE && !view->body.at)
         *needs_body = sticky_needs_body(&matcher->config->routes[search.best].sticky, view);
     return search.best;
 }

@@ -139,6 +139,12 @@ struct slice document_text(const struct document *document, const char *pointer,
     return copy;
 }
 
+bool document_number(const struct document *document, const char *pointer, double *value) {
+    const json_t *found = look_up(document, pointer);
+    *value = json_number_value(found);
+    return json_is_number(found);
+}
+
 static bool equal(const json_t *a, const json_t *b);
 
 static bool arrays_equal(const json_t *a, const json_t *b) {

@@ -1,6 +1,7 @@
 """Fixtures: a directory, daemons, upstreams and a time limit for every test."""
 import os
 import signal
+import socket
 import sys
 
 import pytest
@@ -126,3 +127,18 @@ def simulate(tmp_path):
     yield make
     for model in made:
         model.stop()
+
+
+@pytest.fixture
+def full_backlog():
+    """An endpoint that hangs at connect: nobody accepts, and its queue of connections is full."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    held = [socket.socket() for _ in range(8)]
+    for sock in held:
+        sock.setblocking(False)
+        sock.connect_ex(listener.getsockname())
+    yield "http://127.0.0.1:%d" % listener.getsockname()[1]
+    for sock in [*held, listener]:
+        sock.close()

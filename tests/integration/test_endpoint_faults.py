@@ -3,7 +3,6 @@ not idempotent is never sent twice once an endpoint may have acted on any byte o
 import collections
 import itertools
 import random
-import socket
 import threading
 
 import pytest
@@ -31,21 +30,6 @@ def start(start_sluice, *servers, retry=None, timeouts=None, fallback=None, **se
 
 def judge(response, status, reason):
     assert (response.status, response.header("X-Sluice-Error")) == (status, reason), response
-
-
-@pytest.fixture
-def full_backlog():
-    """An endpoint that hangs at connect: nobody accepts, and its queue of connections is full."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(0)
-    held = [socket.socket() for _ in range(8)]
-    for sock in held:
-        sock.setblocking(False)
-        sock.connect_ex(listener.getsockname())
-    yield "http://127.0.0.1:%d" % listener.getsockname()[1]
-    for sock in [*held, listener]:
-        sock.close()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

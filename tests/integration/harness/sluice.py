@@ -78,7 +78,7 @@ class Sluice:
     def complete(self, config):
         config = copy.deepcopy(config)
         full = {"listeners": [{"address": "127.0.0.1:0"}], "admin": {"address": "unix:" + self.socket},
-                "workers": 2, "state_dir": os.path.join(self.directory, "state")}
+                "workers": 2, "state_dir": os.path.join(self.directory, self.name + ".state")}
         full.update(config)
         os.makedirs(full["state_dir"], exist_ok=True)
         return full

@@ -39,13 +39,14 @@ static void salts_and_baselines(void **state) {
 
 static void timeouts_are_inherited(void **state) {
     (void)state;
-    struct config *config =
-        load_text("listeners: [{address: 127.0.0.1:1}]\n"
-                  "timeouts: {client_header: 1s, client_idle: 2s, connect: 3s, first_byte: 4s, stream_idle: "
-                  "5s, total: 6s}\n"
-                  "pools: {blue: {endpoints: [http://a], timeouts: {connect: 30s, total: off}}}\n"
-                  "routes:\n  - name: chat\n    variants: {all: {pool: blue}}\n"
-                  "    timeouts: {connect: 300s, first_byte: 400s, client_header: 9s}\n");
+    struct config *config = load_text(
+        "listeners: [{address: 127.0.0.1:1}]\n"
+        "timeouts: {client_header: 1s, client_idle: 2s, connect: 3s, first_byte: 4s, stream_idle: "
+        "5s, total: 6s}\n"
+        "pools: {blue: {endpoints: [http://a], timeouts: {connect: 30s, total: off, client_idle: 20s}}}\n"
+        "routes:\n  - name: chat\n    variants: {all: {pool: blue}}\n"
+        "    timeouts: {connect: 300s, first_byte: 400s, client_header: 9s, client_idle: 200s, stream_idle: "
+        "off}\n");
     const struct route_config *route = &config->routes[0];
     const struct pool_config *pool = &config->pools[0];
     struct timeouts_config all = config_timeouts(config, route, pool),
@@ -53,12 +54,13 @@ static void timeouts_are_inherited(void **state) {
                            global = config_timeouts(config, NULL, NULL);
     assert_int_equal(all.connect, 30000); // the pool's goes first
     assert_int_equal(all.first_byte, 400000);
-    assert_int_equal(all.stream_idle, 5000);
+    assert_int_equal(all.stream_idle, DURATION_OFF); // off is a value like others
     assert_int_equal(all.total, DURATION_OFF);
-    assert_int_equal(all.client_idle, 2000);
+    assert_int_equal(all.client_idle, 20000);
     assert_int_equal(all.client_header, 1000); // no route is known when it runs
     assert_int_equal(of_route.connect, 300000);
     assert_int_equal(of_route.total, 6000);
+    assert_int_equal(of_route.client_idle, 200000);
     assert_int_equal(global.connect, 3000);
     assert_int_equal(global.first_byte, 4000);
     config_unref(config);
@@ -101,7 +103,7 @@ static void what_is_not_available(void **state) {
     diagnostics_write(&diagnostics, "f", &said);
     assert_string_equal(strbuf_text(&said),
                         "f:11:13: `mirror`: not available yet\n"
-                        "f:12:14: `rollout`: not available yet\n"
+                        "f:12:14: `strategy: rolling`: not available yet\n"
                         "f:14:7: a variant's `price`: not available yet\n"
                         "f:14:7: a variant's `request.json`: not available yet\n"
                         "f:14:7: a variant's `request.system_prompt_file`: not available yet\n");

@@ -2,6 +2,7 @@
 #include "../../../src/control/admin.h"
 #include "../../../src/control/metrics_page.h"
 #include "../../../src/control/reload.h"
+#include "../../../src/control/rollouts.h"
 #include "../../../src/control/status_json.h"
 #include "base/clock.h"
 #include "unit.h"
@@ -101,6 +102,7 @@ static int open_scene(void **state) {
     control->health = health_new(control->base, control->publisher, "1.2.3");
     control->ejector = ejector_new(control->base, control->publisher, control->directory);
     control->rates = rates_new();
+    control->rollouts = rollouts_new(control);
     control->reloader = reloader_new(control);
     control->admin = admin_new(control);
     write_file(scene, "");
@@ -114,6 +116,7 @@ static int close_scene(void **state) {
     struct control *control = &scene->control;
     admin_free(control->admin);
     reloader_free(control->reloader);
+    rollouts_free(control->rollouts);
     adoption_free(&control->adoption);
     ejector_free(control->ejector);
     health_free(control->health);
@@ -200,7 +203,7 @@ static void a_refused_file_changes_nothing_and_names_the_place(void **state) {
 static void weights_set_by_hand_last_until_the_file_is_read_again(void **state) {
     struct scene *scene = *state;
     const uint16_t weights[] = {6000, 4000};
-    uint64_t plan = publisher_set_weights(scene->control.publisher, 0, weights);
+    uint64_t plan = publisher_set_weights(scene->control.publisher, 0, weights, true);
     run_until_adopted(scene, plan);
     json_t *root = status_of(scene);
     assert_string_equal(json_string_value(at(root, "routes", "0", "weights_from", NULL, NULL)), "command");

@@ -28,7 +28,7 @@ static void a_route_without_retry_covers_only_connecting(void **state) {
 
 static void the_budget_bounds_retries_to_a_share_of_requests(void **state) {
     (void)state;
-    struct budget *budget = budget_new(2);
+    struct budget *budget = budget_new(2, 20);
     unsigned spent = 0;
     while (budget_spend(budget, 0))
         spent++;
@@ -47,6 +47,16 @@ static void the_budget_bounds_retries_to_a_share_of_requests(void **state) {
     budget_free(budget);
 }
 
+static void a_budget_of_nothing_is_nothing(void **state) {
+    (void)state;
+    struct budget *budget = budget_new(1, 0);
+    for (int i = 0; i < 1000; i++) {
+        budget_earn(budget, 0, 0);
+        assert_false(budget_spend(budget, 0));
+    }
+    budget_free(budget);
+}
+
 static void only_idempotent_methods_are_repeated_unasked(void **state) {
     (void)state;
     assert_true(method_idempotent(SLICE("GET")));
@@ -61,6 +71,7 @@ int test_retry(void) {
         cmocka_unit_test(covers_what_the_route_names),
         cmocka_unit_test(a_route_without_retry_covers_only_connecting),
         cmocka_unit_test(the_budget_bounds_retries_to_a_share_of_requests),
+        cmocka_unit_test(a_budget_of_nothing_is_nothing),
         cmocka_unit_test(only_idempotent_methods_are_repeated_unasked),
     };
     return cmocka_run_group_tests_name("retry", tests, NULL, NULL);

@@ -1,0 +1,279 @@
+#include "controller.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/emit.h"
+
+#include <string.h>
+
+#define SAVE_NS (UINT64_C(5) * NS_PER_S) // how much evidence a crash may cost
+#define LOOK_NS NS_PER_S
+
+// ---- making and keeping
+
+struct controller *controller_new(struct control *control, struct journal *journal,
+                                  const struct route_config *config, size_t route,
+                                  struct experiment *experiment, size_t endpoints) {
+    struct controller *controller = mem_zero(1, sizeof *controller);
+    controller->control = control;
+    controller->journal = journal;
+    controller->name = mem_copy_string(config->name);
+    controller->route = route;
+    controller->config = config;
+    controller->experiment = experiment_ref(experiment);
+    rollout_plan_read(&controller->plan, config, endpoints);
+    machine_init(&controller->machine, &controller->plan);
+    struct trial_settings settings = {
+        .config = config->rollout,
+        .baseline = config->rollout->control ? config->variant_count : config->baseline,
+        .candidate = config->rollout->candidate_index,
+        .arms = config->variant_count + 1,
+    };
+    uint64_t now = clock_monotonic_ns();
+    trial_init(&controller->trial, &settings, experiment_tick(now));
+    controller->ticked_ns = controller->saved_ns = now;
+    return controller;
+}
+
+void controller_free(struct controller *controller) {
+    if (!controller)
+        return;
+    experiment_unref(controller->experiment);
+    strbuf_free(&controller->decision);
+    strbuf_free(&controller->because);
+    mem_free(controller->name);
+    mem_free(controller);
+}
+
+void controller_write(const struct controller *controller, struct strbuf *out) {
+    struct rollout_record record = {
+        .route = controller->config,
+        .machine = (struct machine *)&controller->machine,
+        .trial = (struct trial *)&controller->trial,
+        .decision_number = controller->decision_number,
+        .decision = controller->decision,
+        .because = controller->because,
+    };
+    rollout_record_write(&record, out);
+}
+
+bool controller_restore(struct controller *controller, struct slice text, bool *same, struct error *error) {
+    struct rollout_record record = {
+        .route = controller->config, .machine = &controller->machine, .trial = &controller->trial};
+    bool read = rollout_record_read(&record, text, same, error);
+    if (!read) {
+        strbuf_free(&record.decision);
+        strbuf_free(&record.because);
+        return false;
+    }
+    strbuf_free(&controller->decision);
+    strbuf_free(&controller->because);
+    controller->decision_number = record.decision_number;
+    controller->decision = record.decision;
+    controller->because = record.because;
+    return true;
+}
+
+// ---- the journal
+
+static bool journal_state(struct controller *controller, struct error *error) {
+    struct strbuf text = {0};
+    controller_write(controller, &text);
+    bool saved = journal_save(controller->journal, controller->name, strbuf_as_slice(&text), error);
+    strbuf_free(&text);
+    return saved;
+}
+
+static void tell_journal(struct controller *controller, bool works, const struct error *error) {
+    if (works == !controller->journal_failing)
+        return;
+    controller->journal_failing = !works;
+    if (!works)
+        log_error("the journal cannot be written, rollouts hold", "route=%s error=\"%s\"", controller->name,
+                  error->text);
+    struct rollout_event event = {.kind = works ? EVENT_JOURNAL_WORKS : EVENT_JOURNAL_FAILED,
+                                  .because = error->text};
+    controller_send(controller, &event, NULL);
+}
+
+void controller_save(struct controller *controller) {
+    struct error error = {{0}};
+    controller->saved_ns = clock_monotonic_ns();
+    bool saved = journal_state(controller, &error);
+    tell_journal(controller, saved, &error);
+}
+
+// The state goes first, with the decision in it: what a crash leaves out of the list of decisions is put
+// there at the next start.
+static bool journal_decision(struct controller *controller, const struct machine *before,
+                             const struct rollout_outcome *outcome, bool by_person, struct error *error) {
+    struct strbuf text = {0};
+    struct emit emit = {.out = &text};
+    controller->decision_number++;
+    controller_emit_decision(controller, before, outcome, by_person, &emit);
+    struct strbuf decision = controller->decision, because = controller->because;
+    controller->decision = text;
+    controller->because = (struct strbuf){0};
+    strbuf_string(&controller->because, outcome->because);
+    if (journal_state(controller, error) &&
+        journal_decide(controller->journal, strbuf_as_slice(&text), error)) {
+        strbuf_free(&decision);
+        strbuf_free(&because);
+        return true;
+    }
+    strbuf_free(&controller->decision);
+    strbuf_free(&controller->because);
+    controller->decision = decision;
+    controller->because = because;
+    controller->decision_number--;
+    return false;
+}
+
+// ---- acting
+
+static void begin_anew(struct controller *controller) {
+    trial_reset(&controller->trial, experiment_tick(clock_monotonic_ns()) + 1);
+    experiment_reset_groups(controller->experiment);
+    experiment_forget_units(controller->experiment);
+}
+
+static void set_weights(struct controller *controller) {
+    const struct split *split =
+        &publisher_plan(controller->control->publisher)->routes[controller->route].live.split;
+    bool same = true;
+    for (size_t i = 0; i < controller->plan.variant_count; i++)
+        same = same && split->weight[i] == controller->machine.weights[i];
+    if (same)
+        return;
+    experiment_forget_units(controller->experiment);
+    publisher_set_weights(controller->control->publisher, controller->route, controller->machine.weights,
+                          false);
+}
+
+static void act(struct controller *controller, unsigned acts) {
+    if (acts & ACT_FRESH_EVIDENCE)
+        begin_anew(controller);
+    if (acts & ACT_WEIGHTS)
+        set_weights(controller);
+    if (acts & ACT_STEP_BEGINS)
+        trial_step_begins(&controller->trial);
+}
+
+static void log_decision(const struct controller *controller, const struct rollout_outcome *outcome,
+                         bool by_person) {
+    static const char sentence[] = "rollout";
+    bool bad = outcome->action == DECISION_ROLLBACK || outcome->action == DECISION_HOLD ||
+               outcome->action == DECISION_STOP || outcome->action == DECISION_GATE;
+    if (bad)
+        log_warn(sentence, "route=%s decision=%s by=%s state=%s weight=%g because=\"%s\"", controller->name,
+                 decision_action_name(outcome->action), by_person ? "person" : "controller",
+                 rollout_state_name(controller->machine.state),
+                 controller->machine.weights[controller->plan.candidate] / 100.0, outcome->because);
+    else
+        log_info(sentence, "route=%s decision=%s by=%s state=%s weight=%g because=\"%s\"", controller->name,
+                 decision_action_name(outcome->action), by_person ? "person" : "controller",
+                 rollout_state_name(controller->machine.state),
+                 controller->machine.weights[controller->plan.candidate] / 100.0, outcome->because);
+}
+
+// Safety and a person's word do not wait for a disk; everything else does.
+static bool may_go_on(const struct rollout_outcome *outcome, bool by_person, enum rollout_event_kind kind) {
+    return by_person || outcome->action == DECISION_ROLLBACK || kind == EVENT_JOURNAL_FAILED;
+}
+
+void controller_carry_out(struct controller *controller, const struct machine *before,
+                          const struct rollout_outcome *outcome, enum rollout_event_kind kind) {
+    struct error error = {{0}};
+    bool by_person = kind >= EVENT_PROMOTE;
+    // Users are safe first; a crash before it is written only finds the harm again.
+    unsigned acts = outcome->acts;
+    if (outcome->action == DECISION_ROLLBACK) {
+        act(controller, acts & ACT_WEIGHTS);
+        acts &= ~(unsigned)ACT_WEIGHTS;
+    }
+    if (outcome->action != DECISION_NONE) {
+        bool written =
+            kind != EVENT_JOURNAL_FAILED && journal_decision(controller, before, outcome, by_person, &error);
+        if (!written && !may_go_on(outcome, by_person, kind)) {
+            controller->machine = *before;
+            tell_journal(controller, false, &error);
+            return;
+        }
+        controller->decisions[outcome->action]++;
+        log_decision(controller, outcome, by_person);
+        act(controller, acts);
+        if (!written && kind != EVENT_JOURNAL_FAILED)
+            tell_journal(controller, false, &error);
+        else if (controller->decided)
+            controller->decided(controller, controller->decided_context);
+    } else {
+        act(controller, acts);
+    }
+}
+
+bool controller_send(struct controller *controller, const struct rollout_event *event, struct error *error) {
+    struct machine before = controller->machine;
+    struct rollout_outcome outcome;
+    machine_step(&controller->machine, &controller->plan, event, &outcome);
+    if (outcome.refused)
+        return error_set(error, "%s", outcome.refused);
+    controller_carry_out(controller, &before, &outcome, event->kind);
+    return true;
+}
+
+// ---- ticks
+
+static bool read_cell(void *context, size_t arm, uint64_t tick, struct experiment_cell *cell) {
+    return experiment_read(context, arm, tick, cell);
+}
+
+static const struct plan_route *live_route(const struct controller *controller) {
+    return &publisher_plan(controller->control->publisher)->routes[controller->route];
+}
+
+static void aim(struct controller *controller, const struct plan_route *route) {
+    static struct variant_lane total; // large; one thread
+    variant_total(route->variants[controller->config->baseline].series, &total);
+    if (trial_aim(&controller->trial, &total.duration.fine, &total.first_byte.fine))
+        controller->trial.version =
+            experiment_set_thresholds(controller->experiment, &controller->trial.thresholds);
+}
+
+static void look_at_units(struct controller *controller, const struct plan_route *route) {
+    static struct experiment_group groups[2][EXPERIMENT_GROUPS];
+    const struct trial_settings *settings = &controller->trial.settings;
+    uint64_t units[EXPERIMENT_ARMS];
+    double shares[EXPERIMENT_ARMS] = {0};
+    experiment_groups(controller->experiment, settings->baseline, groups[0]);
+    experiment_groups(controller->experiment, settings->candidate, groups[1]);
+    trial_design(&controller->trial, groups[0], groups[1]);
+    for (size_t i = 0; i < controller->config->variant_count; i++)
+        shares[i] = route->live.split.weight[i] / (double)SHARE_WHOLE;
+    double slice = (route->control_end - route->control_from) / (double)SHARE_WHOLE;
+    shares[plan_control_arm(route)] = slice;
+    shares[controller->config->baseline] -= slice;
+    experiment_arrivals(controller->experiment, route->epoch, units);
+    trial_ratio(&controller->trial, units, shares);
+}
+
+void controller_tick(struct controller *controller, uint64_t now_ns) {
+    const struct plan_route *route = live_route(controller);
+    int64_t elapsed_ms = (int64_t)((now_ns - controller->ticked_ns) / NS_PER_MS);
+    struct trial_source source = {read_cell, controller->experiment};
+    controller->ticked_ns += (uint64_t)elapsed_ms * NS_PER_MS;
+    trial_watch(&controller->trial, controller->machine.weights[controller->config->baseline] == 0 &&
+                                        controller->machine.weights[controller->plan.candidate] > 0);
+    if (now_ns - controller->looked_ns >= LOOK_NS) {
+        controller->looked_ns = now_ns;
+        aim(controller, route);
+        look_at_units(controller, route);
+    }
+    trial_advance(&controller->trial, experiment_tick(now_ns), elapsed_ms, &source);
+    trial_judge(&controller->trial, controller->outcomes, &controller->judgement);
+    struct rollout_event event = {
+        .kind = EVENT_TICK, .elapsed_ms = elapsed_ms, .judgement = &controller->judgement};
+    controller_send(controller, &event, NULL);
+    bool due = now_ns - controller->saved_ns >= (controller->journal_failing ? LOOK_NS : SAVE_NS);
+    if (due && (rollout_state_running(controller->machine.state) || controller->journal_failing))
+        controller_save(controller);
+}

@@ -1,0 +1,56 @@
+// controller: the rollout of one route: its machine, its trial, and what is known of both. Owner: rollouts.
+// Control thread.
+#pragma once
+#include "control.h"
+#include "journal.h"
+#include "rollout_record.h"
+
+struct controller_asks; // gates, hooks, batches, notifications under way
+
+struct controller {
+    struct control *control;
+    struct journal *journal; // the rollouts'
+    char *name;              // of the route; owned
+    size_t route;            // its index in the live plan
+    const struct route_config *config;
+    struct experiment *experiment; // with a reference
+    struct rollout_plan plan;
+    struct machine machine;
+    struct trial trial;
+    struct guard_outcome outcomes[GUARDS_MOST];
+    struct judgement judgement;
+    uint64_t decision_number;
+    struct strbuf decision, because; // the last one's JSON and sentence
+    uint64_t decisions[DECISION_ACTIONS];
+    bool journal_failing;
+    uint64_t ticked_ns, saved_ns, looked_ns; // monotonic; looked: at what costs more than a tick should
+    void (*decided)(const struct controller *controller, void *context); // may be NULL
+    void *decided_context;
+};
+
+// Of a route that has a rollout; nothing is journalled or live yet.
+struct controller *controller_new(struct control *control, struct journal *journal,
+                                  const struct route_config *config, size_t route,
+                                  struct experiment *experiment, size_t endpoints);
+void controller_free(struct controller *controller); // NULL is allowed
+// What was kept of another life: the journal's, or the one before a reload. *same: strategy and arms are what
+// they were.
+bool controller_restore(struct controller *controller, struct slice text, bool *same, struct error *error);
+void controller_write(const struct controller *controller,
+                      struct strbuf *out); // what controller_restore reads
+
+void controller_tick(struct controller *controller, uint64_t now_ns);
+// Sends an event; false: a person's was refused, and *error says why.
+bool controller_send(struct controller *controller, const struct rollout_event *event, struct error *error);
+// What came of an event that was sent to the machine before the plan was live.
+void controller_carry_out(struct controller *controller, const struct machine *before,
+                          const struct rollout_outcome *outcome, enum rollout_event_kind kind);
+void controller_save(struct controller *controller); // now; what fails is logged and tried again
+
+// rollout_json.c
+void controller_emit(const struct controller *controller, struct emit *emit);
+void controller_emit_decision(const struct controller *controller, const struct machine *before,
+                              const struct rollout_outcome *outcome, bool by_person, struct emit *emit);
+// rollout_report.c
+void controller_emit_report(const struct controller *controller, struct emit *emit);
+void controller_emit_plan(const struct controller *controller, double rps, struct emit *emit);

@@ -1,0 +1,357 @@
+#include "rollouts.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "controller.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+#define TICK_MS 250
+
+struct rollouts {
+    struct control *control;
+    struct journal *journal; // NULL: not needed yet
+    struct event *tick;
+    struct controller **controllers; // by route of the live plan; NULL where there is no rollout
+    size_t count;
+    void (*decided)(struct slice decision, void *context);
+    void *decided_context;
+};
+
+struct pending { // what happened to a machine before its plan is live
+    struct machine before;
+    struct rollout_outcome outcome;
+    enum rollout_event_kind kind;
+};
+struct rollouts_change {
+    struct controller **controllers;
+    struct pending *pending; // two for each route
+    size_t count;
+};
+
+static void on_tick(evutil_socket_t fd, short what, void *context) {
+    (void)fd, (void)what;
+    struct rollouts *rollouts = context;
+    uint64_t now = clock_monotonic_ns();
+    for (size_t i = 0; i < rollouts->count; i++)
+        if (rollouts->controllers[i])
+            controller_tick(rollouts->controllers[i], now);
+}
+
+struct rollouts *rollouts_new(struct control *control) {
+    struct rollouts *rollouts = mem_zero(1, sizeof *rollouts);
+    static const struct timeval every = {0, TICK_MS * 1000};
+    rollouts->control = control;
+    rollouts->tick = event_new(control->base, -1, EV_PERSIST, on_tick, rollouts);
+    must(rollouts->tick && event_add(rollouts->tick, &every) == 0);
+    return rollouts;
+}
+
+static void controllers_free(struct controller **controllers, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        controller_free(controllers[i]);
+    mem_free(controllers);
+}
+
+void rollouts_free(struct rollouts *rollouts) {
+    if (!rollouts)
+        return;
+    for (size_t i = 0; i < rollouts->count; i++)
+        if (rollouts->controllers[i])
+            controller_save(rollouts->controllers[i]);
+    controllers_free(rollouts->controllers, rollouts->count);
+    journal_close(rollouts->journal);
+    event_free(rollouts->tick);
+    mem_free(rollouts);
+}
+
+// ---- a configuration comes
+
+static struct controller *controller_named(const struct rollouts *rollouts, const char *name) {
+    for (size_t i = 0; i < rollouts->count; i++)
+        if (rollouts->controllers[i] && strcmp(rollouts->controllers[i]->name, name) == 0)
+            return rollouts->controllers[i];
+    return NULL;
+}
+
+// What is known of the route: from the controller that it has, or from the journal.
+static enum journal_found known_before(struct rollouts *rollouts, const char *name, struct strbuf *text,
+                                       struct error *error) {
+    const struct controller *running = controller_named(rollouts, name);
+    if (!running)
+        return journal_load(rollouts->journal, name, text, error);
+    controller_write(running, text);
+    return JOURNAL_FOUND;
+}
+
+static const char *version_of(const struct controller *controller) {
+    const char *version = controller->config->variants[controller->plan.candidate].version;
+    return version ? version : "";
+}
+
+static bool restore(struct rollouts *rollouts, struct controller *controller, struct pending *pending,
+                    struct error *error) {
+    struct strbuf text = {0};
+    bool same = false;
+    enum journal_found found = known_before(rollouts, controller->name, &text, error);
+    bool good =
+        found == JOURNAL_NOTHING ||
+        (found == JOURNAL_FOUND && controller_restore(controller, strbuf_as_slice(&text), &same, error));
+    strbuf_free(&text);
+    if (!good || found == JOURNAL_NOTHING)
+        return good;
+    pending->before = controller->machine;
+    pending->kind = EVENT_VERSION;
+    machine_adopt(&controller->machine, &controller->plan, version_of(controller), same, &pending->outcome);
+    return true;
+}
+
+// A new version starts at once, so that no request sees the file's weights in between.
+static void start(struct controller *controller, struct pending *pending) {
+    struct rollout_event event = {.kind = EVENT_VERSION, .version = version_of(controller)};
+    pending->before = controller->machine;
+    pending->kind = EVENT_VERSION;
+    machine_step(&controller->machine, &controller->plan, &event, &pending->outcome);
+}
+
+static void give_weights(const struct controller *controller, struct plan **plan) {
+    const struct split *split = &(*plan)->routes[controller->route].live.split;
+    bool same = true;
+    for (size_t i = 0; i < controller->plan.variant_count; i++)
+        same = same && split->weight[i] == controller->machine.weights[i];
+    if (same)
+        return;
+    struct plan *before = *plan;
+    *plan = plan_with_weights(before, controller->route, controller->machine.weights);
+    plan_unref(before);
+}
+
+static bool prepare_route(struct rollouts *rollouts, struct rollouts_change *change, size_t route,
+                          struct plan **plan, struct error *error) {
+    const struct route_config *config = &(*plan)->config->routes[route];
+    if (!config->rollout)
+        return true;
+    if (!rollouts->journal)
+        rollouts->journal = journal_open(rollouts->control->state_dir, error);
+    if (!rollouts->journal)
+        return false;
+    size_t endpoints = (*plan)->config->pools[config->variants[config->baseline].pool_index].endpoint_count;
+    struct controller *controller = controller_new(rollouts->control, rollouts->journal, config, route,
+                                                   (*plan)->routes[route].experiment, endpoints);
+    change->controllers[route] = controller;
+    if (!restore(rollouts, controller, &change->pending[2 * route], error)) {
+        struct error why = *error;
+        return error_set(error, "the journal of route %s cannot be used: %s (move it away to begin anew)",
+                         config->name, why.text);
+    }
+    start(controller, &change->pending[2 * route + 1]);
+    give_weights(controller, plan);
+    return true;
+}
+
+struct rollouts_change *rollouts_prepare(struct rollouts *rollouts, struct plan **plan, size_t *route,
+                                         struct error *error) {
+    struct rollouts_change *change = mem_zero(1, sizeof *change);
+    change->count = (*plan)->config->route_count;
+    change->controllers = mem_zero(change->count + 1, sizeof(struct controller *));
+    change->pending = mem_zero(2 * change->count + 1, sizeof *change->pending);
+    for (*route = 0; *route < change->count; (*route)++) {
+        if (prepare_route(rollouts, change, *route, plan, error))
+            continue;
+        rollouts_abandon(change);
+        return NULL;
+    }
+    return change;
+}
+
+void rollouts_abandon(struct rollouts_change *change) {
+    if (!change)
+        return;
+    controllers_free(change->controllers, change->count);
+    mem_free(change->pending);
+    mem_free(change);
+}
+
+static void tell(const struct controller *controller, void *context) {
+    struct rollouts *rollouts = context;
+    if (rollouts->decided)
+        rollouts->decided(strbuf_as_slice(&controller->decision), rollouts->decided_context);
+}
+
+struct last_line {
+    struct slice name;
+    uint64_t number;
+};
+
+static bool of_route(struct slice line, void *context) {
+    struct last_line *last = context;
+    json_t *decision = json_loadb(line.at, line.len, 0, NULL);
+    const char *name = json_string_value(json_object_get(decision, "route"));
+    bool is = name && slice_equal(slice_of(name), last->name);
+    if (is)
+        last->number = (uint64_t)json_integer_value(json_object_get(decision, "number"));
+    json_decref(decision);
+    return is;
+}
+
+static void ignore_line(struct slice line, void *context) {
+    (void)line, (void)context;
+}
+
+// A crash between the two writes of a decision leaves it in the state only.
+static void complete_decisions(const struct rollouts *rollouts, const struct controller *controller) {
+    struct last_line last = {slice_of(controller->name), 0};
+    struct error error;
+    if (!controller->decision.len)
+        return;
+    journal_read(rollouts->journal, 1, of_route, ignore_line, &last);
+    if (last.number < controller->decision_number &&
+        !journal_decide(rollouts->journal, strbuf_as_slice(&controller->decision), &error))
+        log_error("the list of decisions misses one", "route=%s error=\"%s\"", controller->name, error.text);
+}
+
+static void carry_out(struct rollouts *rollouts, struct rollouts_change *change, size_t route) {
+    struct controller *controller = change->controllers[route];
+    struct machine last = controller->machine;
+    trial_judge(&controller->trial, controller->outcomes, &controller->judgement);
+    if (!controller_named(rollouts, controller->name))
+        complete_decisions(rollouts, controller);
+    for (int i = 0; i < 2; i++) {
+        struct pending *pending = &change->pending[2 * route + (size_t)i];
+        if (pending->outcome.action == DECISION_NONE && !pending->outcome.acts)
+            continue;
+        // What the machine was when this happened: the decision says from where to where.
+        controller->machine = i == 0 && change->pending[2 * route + 1].outcome.action != DECISION_NONE
+                                  ? change->pending[2 * route + 1].before
+                                  : last;
+        controller_carry_out(controller, &pending->before, &pending->outcome, pending->kind);
+    }
+    controller->machine = last;
+}
+
+void rollouts_commit(struct rollouts *rollouts, struct rollouts_change *change) {
+    struct controller **before = rollouts->controllers;
+    size_t count = rollouts->count;
+    for (size_t i = 0; i < change->count; i++) {
+        if (!change->controllers[i])
+            continue;
+        change->controllers[i]->decided = tell;
+        change->controllers[i]->decided_context = rollouts;
+        const struct controller *old = controller_named(rollouts, change->controllers[i]->name);
+        if (old)
+            memcpy(change->controllers[i]->decisions, old->decisions, sizeof old->decisions);
+        carry_out(rollouts, change, i);
+        controller_save(change->controllers[i]);
+    }
+    for (size_t i = 0; i < count; i++) // routes that are gone keep their state for the day they come back
+        if (before[i] && before[i]->machine.state != ROLLOUT_IDLE)
+            log_info("the rollout's route was looked at again", "route=%s", before[i]->name);
+    rollouts->controllers = change->controllers;
+    rollouts->count = change->count;
+    controllers_free(before, count);
+    mem_free(change->pending);
+    mem_free(change);
+}
+
+// ---- what others ask
+
+bool rollouts_has(const struct rollouts *rollouts, size_t route) {
+    return route < rollouts->count && rollouts->controllers[route];
+}
+
+bool rollouts_rules(const struct rollouts *rollouts, size_t route) {
+    return rollouts_has(rollouts, route) && rollouts->controllers[route]->machine.state != ROLLOUT_IDLE;
+}
+
+bool rollouts_command(struct rollouts *rollouts, size_t route, const struct rollout_command *command,
+                      uint64_t *plan, struct error *error) {
+    if (!rollouts_has(rollouts, route))
+        return error_set(error, "the route has no rollout");
+    struct controller *controller = rollouts->controllers[route];
+    struct rollout_event event = {.kind = command->kind,
+                                  .because = command->reason,
+                                  .weights = command->weights,
+                                  .version = version_of(controller)};
+    bool taken = controller_send(controller, &event, error);
+    *plan = publisher_plan(rollouts->control->publisher)->number;
+    return taken;
+}
+
+bool rollouts_feedback(struct rollouts *rollouts, size_t route, size_t variant, const char *metric,
+                       double score) {
+    if (!rollouts_has(rollouts, route))
+        return false;
+    struct controller *controller = rollouts->controllers[route];
+    struct guard *guard = trial_guard(&controller->trial, metric);
+    if (!guard || guard->settings.kind != GUARD_SCORE)
+        return false;
+    if (variant == controller->plan.candidate || variant == controller->plan.baseline)
+        guard_score(guard, variant == controller->plan.candidate, score);
+    return true;
+}
+
+void rollouts_emit(const struct rollouts *rollouts, size_t route, struct emit *emit) {
+    if (rollouts_has(rollouts, route))
+        controller_emit(rollouts->controllers[route], emit);
+    else
+        emit_null(emit);
+}
+
+static void emit_line(struct slice line, void *context) {
+    struct emit *emit = ((void **)context)[1];
+    strbuf_string(emit->out, emit->follows ? "," : "");
+    strbuf_slice(emit->out, line);
+    emit->follows = true;
+}
+
+static bool of_this_route(struct slice line, void *context) {
+    return of_route(line, ((void **)context)[0]);
+}
+
+void rollouts_emit_decisions(const struct rollouts *rollouts, size_t route, unsigned last,
+                             struct emit *emit) {
+    emit_array(emit);
+    if (rollouts_has(rollouts, route)) {
+        struct last_line line = {slice_of(rollouts->controllers[route]->name), 0};
+        void *both[] = {&line, emit};
+        journal_read(rollouts->journal, last, of_this_route, emit_line, both);
+    }
+    emit_end(emit, ']');
+}
+
+void rollouts_emit_report(const struct rollouts *rollouts, size_t route, struct emit *emit) {
+    if (rollouts_has(rollouts, route))
+        controller_emit_report(rollouts->controllers[route], emit);
+    else
+        emit_null(emit);
+}
+
+void rollouts_emit_plan(const struct rollouts *rollouts, size_t route, double rps, struct emit *emit) {
+    if (rollouts_has(rollouts, route))
+        controller_emit_plan(rollouts->controllers[route], rps, emit);
+    else
+        emit_null(emit);
+}
+
+void rollouts_listen(struct rollouts *rollouts, void (*decided)(struct slice decision, void *context),
+                     void *context) {
+    rollouts->decided = decided;
+    rollouts->decided_context = context;
+}
+
+bool rollouts_metrics(const struct rollouts *rollouts, size_t route, struct rollout_metrics *metrics) {
+    if (!rollouts_has(rollouts, route))
+        return false;
+    const struct controller *controller = rollouts->controllers[route];
+    *metrics = (struct rollout_metrics){controller->machine.state, controller->machine.step,
+                                        controller->decisions, controller->trial.guard_count};
+    return true;
+}
+
+double rollouts_evidence(const struct rollouts *rollouts, size_t route, unsigned guard, const char **name) {
+    const struct controller *controller = rollouts->controllers[route];
+    *name = controller->trial.guards[guard].settings.name;
+    return controller->outcomes[guard].log_harm / log(10);
+}

@@ -1,0 +1,67 @@
+// rollouts: the controllers of all routes that have a rollout. Each tick they read what the workers counted,
+// judge it (rollout/trial.h), ask the machine (rollout/machine.h), write the decision to the journal and only
+// then act on it. Control thread; nothing here blocks but the journal's writes.
+#pragma once
+#include "base/error.h"
+#include "control/emit.h"
+#include "rollout/machine.h"
+
+struct control;
+struct plan;
+struct rollouts;
+struct rollouts *rollouts_new(struct control *control);
+void rollouts_free(struct rollouts *rollouts); // saves first; NULL is allowed
+
+// Phase one of a reload: controllers for the configuration of *plan, those that stay with all they know, the
+// others from the journal, which is opened when the first is needed. *plan is replaced by one that has the
+// weights which running rollouts give. NULL: *error says what cannot be, and *route which route it is about.
+struct rollouts_change;
+struct rollouts_change *rollouts_prepare(struct rollouts *rollouts, struct plan **plan, size_t *route,
+                                         struct error *error);
+void rollouts_abandon(struct rollouts_change *change); // NULL is allowed
+// Phase two, after publisher_adopt: cannot fail. Decisions that the change brought are journalled and carried
+// out.
+void rollouts_commit(struct rollouts *rollouts, struct rollouts_change *change);
+
+bool rollouts_has(const struct rollouts *rollouts, size_t route); // it has a `rollout`
+bool rollouts_rules(const struct rollouts *rollouts,
+                    size_t route); // … and its weights are the controller's now
+
+// A person's command: EVENT_PROMOTE, EVENT_PROMOTE_FULL, EVENT_PAUSE, EVENT_RESUME, EVENT_ROLLBACK,
+// EVENT_RETRY or EVENT_WEIGHTS with `weights`; `reason` may be NULL. False: refused, *error says why. *plan:
+// the number of the plan that carries it out.
+struct rollout_command {
+    enum rollout_event_kind kind;
+    const uint16_t *weights;
+    const char *reason;
+};
+bool rollouts_command(struct rollouts *rollouts, size_t route, const struct rollout_command *command,
+                      uint64_t *plan, struct error *error);
+
+// A score of one answer, 0..1, of a metric by name (`quality` or any other). False: no guard asks for that
+// metric.
+bool rollouts_feedback(struct rollouts *rollouts, size_t route, size_t variant, const char *metric,
+                       double score);
+
+// JSON, each one value: the state and the judgement as they are (null without a rollout), the last decisions
+// (an array, newest last), the report of the variants' figures, and how long each step must last at `rps`
+// requests a second.
+void rollouts_emit(const struct rollouts *rollouts, size_t route, struct emit *emit);
+void rollouts_emit_decisions(const struct rollouts *rollouts, size_t route, unsigned last, struct emit *emit);
+void rollouts_emit_report(const struct rollouts *rollouts, size_t route, struct emit *emit);
+void rollouts_emit_plan(const struct rollouts *rollouts, size_t route, double rps, struct emit *emit);
+
+// Called with the JSON of each decision after it was carried out; NULL: nobody.
+void rollouts_listen(struct rollouts *rollouts, void (*decided)(struct slice decision, void *context),
+                     void *context);
+
+// What /metrics shows.
+struct rollout_metrics {
+    enum rollout_state state;
+    unsigned step;
+    const uint64_t *decisions; // by enum decision_action
+    unsigned guard_count;
+};
+bool rollouts_metrics(const struct rollouts *rollouts, size_t route, struct rollout_metrics *metrics);
+// log10 of the e-value against the candidate, by guard.
+double rollouts_evidence(const struct rollouts *rollouts, size_t route, unsigned guard, const char **name);
