@@ -18,6 +18,10 @@ enum family {
     FAMILY_RESOLVE_FAILURES,
     FAMILY_RETRIES,
     FAMILY_FALLBACKS,
+    FAMILY_ROLLOUT_STATE,
+    FAMILY_ROLLOUT_STEP,
+    FAMILY_DECISIONS,
+    FAMILY_GUARD_EVIDENCE,
     FAMILY_CLIENT_CONNECTIONS,
     FAMILY_REJECTED, // sluice_rejected_requests_total{reason}: refused before a route was chosen
     FAMILY_ACCESS_LOG_DROPPED,

@@ -3,6 +3,9 @@
 #include "metrics/exposition.h"
 #include "process.h"
 #include "reload.h"
+#include "rollouts.h"
+
+#include <string.h>
 
 static void write_weights(const struct control *control, struct strbuf *out) {
     const struct plan *plan = publisher_plan(control->publisher);
@@ -13,6 +16,63 @@ static void write_weights(const struct control *control, struct strbuf *out) {
             struct label labels[] = {{"route", route->name}, {"variant", route->variants[k].name}};
             exposition_double(out, FAMILY_VARIANT_WEIGHT, labels, 2,
                               plan->routes[i].live.split.weight[k] / 100.0);
+        }
+    }
+}
+
+static void write_states(const struct rollout_metrics *rollout, const char *route, struct strbuf *out) {
+    for (int state = 0; state < ROLLOUT_STATES; state++) {
+        struct label labels[] = {{"route", route}, {"state", rollout_state_name((enum rollout_state)state)}};
+        exposition_u64(out, FAMILY_ROLLOUT_STATE, labels, 2, rollout->state == (enum rollout_state)state);
+    }
+}
+
+static void write_step(const struct rollout_metrics *rollout, const char *route, struct strbuf *out) {
+    exposition_u64(out, FAMILY_ROLLOUT_STEP, &(struct label){"route", route}, 1, rollout->step + 1);
+}
+
+static void write_decisions(const struct rollout_metrics *rollout, const char *route, struct strbuf *out) {
+    for (int action = DECISION_NONE + 1; action < DECISION_ACTIONS; action++) {
+        struct label labels[] = {{"route", route},
+                                 {"action", decision_action_name((enum decision_action)action)}};
+        exposition_u64(out, FAMILY_DECISIONS, labels, 2, rollout->decisions[action]);
+    }
+}
+
+static void write_rollouts(const struct control *control, enum family family,
+                           void (*write)(const struct rollout_metrics *rollout, const char *route,
+                                         struct strbuf *out),
+                           struct strbuf *out) {
+    struct rollout_metrics rollout;
+    exposition_family(out, family);
+    for (size_t i = 0; i < control->config->route_count; i++)
+        if (rollouts_metrics(control->rollouts, i, &rollout))
+            write(&rollout, control->config->routes[i].name, out);
+}
+
+// A signal and a limit may have the same metric as a guard: the first is shown, guards before the others.
+static bool named_before(const struct control *control, size_t route, unsigned guard, const char *name) {
+    const char *other;
+    for (unsigned i = 0; i < guard; i++) {
+        rollouts_evidence(control->rollouts, route, i, &other);
+        if (strcmp(other, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void write_evidence(const struct control *control, struct strbuf *out) {
+    struct rollout_metrics rollout;
+    exposition_family(out, FAMILY_GUARD_EVIDENCE);
+    for (size_t i = 0; i < control->config->route_count; i++) {
+        if (!rollouts_metrics(control->rollouts, i, &rollout))
+            continue;
+        for (unsigned k = 0; k < rollout.guard_count; k++) {
+            const char *name;
+            double evidence = rollouts_evidence(control->rollouts, i, k, &name);
+            struct label labels[] = {{"route", control->config->routes[i].name}, {"guard", name}};
+            if (!named_before(control, i, k, name))
+                exposition_double(out, FAMILY_GUARD_EVIDENCE, labels, 2, evidence);
         }
     }
 }
@@ -89,6 +149,10 @@ static void write_process(const struct control *control, struct strbuf *out) {
 void metrics_page_write(const struct control *control, struct strbuf *out) {
     exposition_variants(out, control->registry);
     write_weights(control, out);
+    write_rollouts(control, FAMILY_ROLLOUT_STATE, write_states, out);
+    write_rollouts(control, FAMILY_ROLLOUT_STEP, write_step, out);
+    write_rollouts(control, FAMILY_DECISIONS, write_decisions, out);
+    write_evidence(control, out);
     write_endpoints(control, FAMILY_ENDPOINT_UP, value_up, out);
     write_endpoints(control, FAMILY_ENDPOINT_INFLIGHT, value_inflight, out);
     write_endpoints(control, FAMILY_ENDPOINT_ADDRESSES, value_addresses, out);

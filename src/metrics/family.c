@@ -30,6 +30,16 @@ static const struct family_info families[FAMILIES] = {
                         "Attempts after the first, by what the attempt before them ran into."},
     [FAMILY_FALLBACKS] = {"sluice_fallbacks_total", FAMILY_COUNTER, "route, from",
                           "Requests that the route's fallback took over from the variant they were sent to."},
+    [FAMILY_ROLLOUT_STATE] = {"sluice_rollout_state", FAMILY_GAUGE, "route, state",
+                              "1 for the state that the route's rollout is in, 0 for the others."},
+    [FAMILY_ROLLOUT_STEP] = {"sluice_rollout_step", FAMILY_GAUGE, "route",
+                             "The step that is live or comes next, from 1."},
+    [FAMILY_DECISIONS] =
+        {"sluice_decisions_total", FAMILY_COUNTER, "route, action",
+         "Decisions about the route's rollout, of the controller and of people, by what was done."},
+    [FAMILY_GUARD_EVIDENCE] =
+        {"sluice_guard_evidence", FAMILY_GAUGE, "route, guard",
+         "Evidence that the candidate is worse than the guard allows: log10 of the e-value."},
     [FAMILY_CLIENT_CONNECTIONS] = {"sluice_client_connections", FAMILY_GAUGE, "",
                                    "Client connections that are open now."},
     [FAMILY_REJECTED] = {"sluice_rejected_requests_total", FAMILY_COUNTER, "reason",
