@@ -104,49 +104,6 @@ static const struct key limits_keys[] = {
 static const struct section limits =
     SECTION(limits_keys, .what = "`limits`", .size = sizeof(struct limits_config));
 
-#define TIMEOUT(name_, standard_, flags_, help_)                                                  \
-    {                                                                                             \
-        .name = #name_, .type = TYPE_DURATION, .offset = offsetof(struct timeouts_config, name_), \
-        .standard = standard_, .flags = flags_, .help = help_, .least = 1, .most = 2592000000,    \
-        .type_text = "1ms to 30d"                                                                 \
-    }
-static const struct key timeouts_keys[] = {
-    TIMEOUT(handshake, "10s", KEY_OFF,
-            "A client's TLS handshake: the connection is closed. With an endpoint it is part of `connect`."),
-    TIMEOUT(client_header, "10s", KEY_OFF, "From the first byte of a request head to its end: 408."),
-    TIMEOUT(client_idle, "75s", KEY_OFF,
-            "Between requests on a connection, silence inside a request body (408), and a client that takes "
-            "nothing "
-            "of the end of its answer."),
-    TIMEOUT(connect, "2s", KEY_OFF, "Connecting to an endpoint; 504 past every retry."),
-    TIMEOUT(first_byte, "120s", KEY_OFF, "Upstream silence before the response starts: 504."),
-    TIMEOUT(stream_idle, "300s", KEY_OFF,
-            "Silence inside a response (SSE) or an upgraded connection (WebSocket): the connection is cut."),
-    TIMEOUT(
-        total, "off", KEY_OFF,
-        "From the end of the request's head to the last byte of the response, with every wait in a queue and "
-        "every "
-        "attempt: 504, or 408 when it is the client's body that is late; a response that has begun is cut."),
-};
-static const struct section timeouts =
-    SECTION(timeouts_keys, .what = "`timeouts`", .size = sizeof(struct timeouts_config));
-
-// The same keys on a route or a pool: absent means inherited. What happens before a route is known has no
-// place there.
-static const struct key own_timeouts_keys[] = {
-    TIMEOUT(connect, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`, for this one; inherited when absent."),
-    TIMEOUT(first_byte, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`."),
-    TIMEOUT(stream_idle, NULL, KEY_OFF | KEY_INHERIT, "As in `timeouts`."),
-    TIMEOUT(total, NULL, KEY_OFF | KEY_INHERIT,
-            "As in `timeouts`. That of the chosen variant's pool holds for its fallback as well."),
-    TIMEOUT(client_idle, NULL, KEY_OFF | KEY_INHERIT,
-            "As in `timeouts`; between requests the global one applies, since no route is known yet."),
-    TIMEOUT(client_header, NULL, KEY_OFF | KEY_INHERIT,
-            "Accepted for symmetry; the global value applies, since no route is known yet."),
-};
-static const struct section own_timeouts =
-    SECTION(own_timeouts_keys, .what = "`timeouts`", .size = sizeof(struct timeouts_config));
-
 // ---- pools
 
 static const struct key endpoint_keys[] = {
@@ -260,7 +217,7 @@ static const struct key pool_keys[] = {
      .help = "Endpoints that fail real requests are taken out for a while."},
     {"tls", TYPE_OPTIONAL, offsetof(struct pool_config, tls), .child = &pool_tls,
      .help = "For https endpoints."},
-    {"timeouts", TYPE_STRUCT, offsetof(struct pool_config, timeouts), .child = &own_timeouts,
+    {"timeouts", TYPE_STRUCT, offsetof(struct pool_config, timeouts), .child = &schema_own_timeouts,
      .help = "Override the route's and the global ones."},
 };
 static const struct section pool = SECTION(pool_keys, .what = "a pool", .size = sizeof(struct pool_config),
@@ -411,7 +368,7 @@ static const struct key route_keys[] = {
      .help = "The arms. The first is the baseline, unless `rollout.baseline` names another."},
     {"expose_variant", TYPE_BOOL, offsetof(struct route_config, expose_variant), .standard = "true",
      .help = "Tell clients the variant in `X-Sluice-Variant`."},
-    {"timeouts", TYPE_STRUCT, offsetof(struct route_config, timeouts), .child = &own_timeouts,
+    {"timeouts", TYPE_STRUCT, offsetof(struct route_config, timeouts), .child = &schema_own_timeouts,
      .help = "Override the global ones."},
     {"rollout", TYPE_OPTIONAL, offsetof(struct route_config, rollout), .child = &schema_rollout,
      .help = "The controller's plan."},
@@ -440,7 +397,7 @@ static const struct key root_keys[] = {
              "addresses, `unix` (peers on unix sockets). See client-address.md."},
     {"limits", TYPE_STRUCT, offsetof(struct config, limits), .child = &limits,
      .help = "What a client may use."},
-    {"timeouts", TYPE_STRUCT, offsetof(struct config, timeouts), .child = &timeouts,
+    {"timeouts", TYPE_STRUCT, offsetof(struct config, timeouts), .child = &schema_timeouts,
      .help = "A route may override each, and a pool goes before its route. Until the route is known the "
              "global ones "
              "hold, also while a body is read that decides it."},

@@ -96,6 +96,7 @@ void read_mode(struct settle *settle, const struct node *node, void *field);
 void read_networks(struct settle *settle, const struct node *node, void *field);
 void read_limits(struct settle *settle, const struct node *node, void *field);
 void read_endpoint_url(struct settle *settle, const struct node *node, void *object);
-extern const struct section schema_rollout;  // schema_rollout.c
-extern const struct section schema_resolver; // schema_resolver.c
+extern const struct section schema_rollout;                       // schema_rollout.c
+extern const struct section schema_resolver;                      // schema_resolver.c
+extern const struct section schema_timeouts, schema_own_timeouts; // schema_timeouts.c
 extern const struct section schema_probe_request, schema_probe_expect;

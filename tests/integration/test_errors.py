@@ -1,12 +1,10 @@
 """The proxy's own answers, its limits and its time-outs."""
 import json
-import socket
 import threading
 
 import pytest
 
 from harness.client import Cut
-from harness.scale import patience
 from harness.sluice import pool, route
 from harness.wait import wait_for
 
