@@ -45,6 +45,9 @@ struct plan *plan_new(struct config *config, struct registry *registry,
                       const struct directory_change *change);
 // The same configuration with one route's weights changed (basis points by variant, sum 10,000) …
 struct plan *plan_with_weights(const struct plan *plan, size_t route, const uint16_t *weights);
+// … or with weights that hold on all workers from the moment on at which the control thread sets
+// routes[route].live.turn to done, which it does once every worker has this plan …
+struct plan *plan_with_turn(const struct plan *plan, size_t route, const uint16_t *weights);
 // … or with one pool's endpoints looked at again (health, drain, ejection). Everything else is shared.
 struct plan *plan_with_pool(const struct plan *plan, size_t pool);
 struct plan *plan_ref(struct plan *plan);

@@ -4,13 +4,24 @@
 #include "traffic/match.h"
 #include "traffic/split.h"
 #include "traffic/sticky.h"
+#include "traffic/turn.h"
 
 // A route with its live weights. Immutable; part of a plan.
 struct live_route {
     const struct route_config *config;
     uint64_t seed; // split_seed(salt)
     struct split split;
+    struct turn *turn; // NULL: none is planned; a reference of the plan's
+    struct split next; // with a turn: what holds once it is done
 };
+// The weights that hold now. Whoever decides looks once.
+static inline const struct split *live_split(const struct live_route *route) {
+    return turn_done(route->turn) ? &route->next : &route->split;
+}
+// The weights that hold, or will once a turn is done that is under way.
+static inline const struct split *coming_split(const struct live_route *route) {
+    return route->turn ? &route->next : &route->split;
+}
 void live_route_init(struct live_route *route, const struct route_config *config); // with the file's weights
 
 enum decision_reason {

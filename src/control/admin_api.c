@@ -88,8 +88,8 @@ static void get_route(const struct api_call *api) {
 
 static void emit_split(struct emit *emit, const struct live_route *live) {
     emit_array(emit_name(emit, "ranges"));
-    for (unsigned i = 0; i < live->split.range_count; i++) {
-        const struct split_range *range = &live->split.ranges[i];
+    for (unsigned i = 0; i < live_split(live)->range_count; i++) {
+        const struct split_range *range = &live_split(live)->ranges[i];
         emit_object(emit);
         emit_u64(emit_name(emit, "first"), range->first);
         emit_u64(emit_name(emit, "end"), range->end);

@@ -139,15 +139,21 @@ static void begin_anew(struct controller *controller) {
 
 static void set_weights(struct controller *controller) {
     const struct split *split =
-        &publisher_plan(controller->control->publisher)->routes[controller->route].live.split;
+        coming_split(&publisher_plan(controller->control->publisher)->routes[controller->route].live);
     bool same = true;
     for (size_t i = 0; i < controller->plan.variant_count; i++)
         same = same && split->weight[i] == controller->machine.weights[i];
     if (same)
         return;
     experiment_forget_units(controller->experiment);
-    publisher_set_weights(controller->control->publisher, controller->route, controller->machine.weights,
-                          false);
+    // Blue to green is one moment for everybody; back is as fast as can be.
+    if (controller->plan.strategy == ROLLOUT_BLUE_GREEN &&
+        controller->machine.weights[controller->plan.candidate] == SHARE_WHOLE)
+        publisher_turn(controller->control->publisher, &controller->control->adoption, controller->route,
+                       controller->machine.weights);
+    else
+        publisher_set_weights(controller->control->publisher, controller->route, controller->machine.weights,
+                              false);
 }
 
 static void act(struct controller *controller, unsigned acts) {
@@ -248,7 +254,7 @@ static void look_at_units(struct controller *controller, const struct plan_route
     experiment_groups(controller->experiment, settings->candidate, groups[1]);
     trial_design(&controller->trial, groups[0], groups[1]);
     for (size_t i = 0; i < controller->config->variant_count; i++)
-        shares[i] = route->live.split.weight[i] / (double)SHARE_WHOLE;
+        shares[i] = live_split(&route->live)->weight[i] / (double)SHARE_WHOLE;
     double slice = (route->control_end - route->control_from) / (double)SHARE_WHOLE;
     shares[plan_control_arm(route)] = slice;
     shares[controller->config->baseline] -= slice;

@@ -15,7 +15,7 @@ static void write_weights(const struct control *control, struct strbuf *out) {
         for (size_t k = 0; k < route->variant_count; k++) {
             struct label labels[] = {{"route", route->name}, {"variant", route->variants[k].name}};
             exposition_double(out, FAMILY_VARIANT_WEIGHT, labels, 2,
-                              plan->routes[i].live.split.weight[k] / 100.0);
+                              live_split(&plan->routes[i].live)->weight[k] / 100.0);
         }
     }
 }

@@ -2,18 +2,37 @@
 
 #include "base/log.h"
 
+struct turning {       // a turn that waits for the slowest worker
+    struct turn *turn; // with a reference; NULL: none
+    uint64_t number;   // of the plan that has it
+};
 struct publisher {
     struct data_plane *plane;
     struct plan *plan; // with a reference of our own
     struct event *flush;
-    bool *by_command; // by route of the plan
-    bool *touched;    // by pool of the plan
+    bool *by_command;        // by route of the plan
+    struct turning *turning; // by route of the plan
+    struct adoption *adoption;
+    bool *touched; // by pool of the plan
     bool any_touched;
 };
 
 static void on_flush(evutil_socket_t fd, short what, void *context) {
     (void)fd, (void)what;
     publisher_flush(context);
+}
+
+static void turn_now(struct turning *turning) {
+    atomic_store_explicit(&turning->turn->done, true, memory_order_release);
+    turn_unref(turning->turn);
+    turning->turn = NULL;
+}
+
+static void turnings_free(struct publisher *publisher) {
+    for (size_t i = 0; publisher->plan && i < publisher->plan->config->route_count; i++)
+        if (publisher->turning[i].turn)
+            turn_now(&publisher->turning[i]);
+    mem_free(publisher->turning);
 }
 
 struct publisher *publisher_new(struct event_base *base, struct data_plane *plane) {
@@ -28,6 +47,7 @@ void publisher_free(struct publisher *publisher) {
     if (!publisher)
         return;
     event_free(publisher->flush);
+    turnings_free(publisher);
     plan_unref(publisher->plan);
     mem_free(publisher->by_command);
     mem_free(publisher->touched);
@@ -54,11 +74,13 @@ static void log_replaced(const struct publisher *publisher, const struct plan *p
 
 void publisher_adopt(struct publisher *publisher, struct plan *take_plan) {
     log_replaced(publisher, take_plan);
+    turnings_free(publisher);
     plan_unref(publisher->plan);
     mem_free(publisher->by_command);
     mem_free(publisher->touched);
     publisher->plan = take_plan;
     publisher->by_command = mem_zero(take_plan->config->route_count + 1, sizeof(bool));
+    publisher->turning = mem_zero(take_plan->config->route_count + 1, sizeof *publisher->turning);
     publisher->touched = mem_zero(take_plan->config->pool_count + 1, sizeof(bool));
     publisher->any_touched = false; // the new plan was made from the endpoints' present states
     event_del(publisher->flush);
@@ -75,6 +97,27 @@ uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const 
     publisher->by_command[route] = by_command;
     data_plane_publish(publisher->plane, plan_ref(publisher->plan));
     return publisher->plan->number;
+}
+
+static void on_all_ready(void *context) {
+    struct publisher *publisher = context;
+    for (size_t i = 0; i < publisher->plan->config->route_count; i++)
+        if (publisher->turning[i].turn && publisher->turning[i].number <= publisher->adoption->reached)
+            turn_now(&publisher->turning[i]);
+}
+
+uint64_t publisher_turn(struct publisher *publisher, struct adoption *adoption, size_t route,
+                        const uint16_t *weights) {
+    struct turning *turning = &publisher->turning[route];
+    if (turning->turn)
+        turn_now(turning);
+    replace(publisher, plan_with_turn(publisher->plan, route, weights));
+    publisher->by_command[route] = false;
+    publisher->adoption = adoption;
+    *turning = (struct turning){turn_ref(publisher->plan->routes[route].live.turn), publisher->plan->number};
+    data_plane_publish(publisher->plane, plan_ref(publisher->plan));
+    adoption_wait(adoption, turning->number, on_all_ready, publisher);
+    return turning->number;
 }
 
 void publisher_touch(struct publisher *publisher, size_t pool) {

@@ -1,6 +1,7 @@
 // publisher: the plan that is live, and the one way in which it changes between reloads (weights set by hand,
 // endpoints that became or stopped being ready). Control thread.
 #pragma once
+#include "adoption.h"
 #include "proxy/data_plane.h"
 #include <event2/event.h>
 
@@ -15,6 +16,11 @@ void publisher_adopt(struct publisher *publisher, struct plan *take_plan);
 // `by_command`: by hand, where no rollout rules the route.
 uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const uint16_t *weights,
                                bool by_command);
+// The same, but all workers begin at the same moment: no request is decided by the old weights after one was
+// by the new. Takes the time until the slowest worker has looked up. Another change of the route's weights
+// meanwhile wins.
+uint64_t publisher_turn(struct publisher *publisher, struct adoption *adoption, size_t route,
+                        const uint16_t *weights);
 bool publisher_by_command(const struct publisher *publisher, size_t route); // they were set by hand
 // An endpoint of the pool changed its state. Published with everything else that changes in this turn of the
 // event loop, or by publisher_flush at once, which returns the number of the live plan.

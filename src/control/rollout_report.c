@@ -38,7 +38,7 @@ static void emit_variant(const struct controller *controller, size_t index, stru
     emit_object(emit);
     emit_text(emit_name(emit, "name"), variant->name);
     emit_text(emit_name(emit, "version"), variant->version);
-    emit_percent(emit_name(emit, "weight"), route->live.split.weight[index]);
+    emit_percent(emit_name(emit, "weight"), live_split(&route->live)->weight[index]);
     emit_u64(emit_name(emit, "requests"), requests);
     emit_array(emit_name(emit, "metrics"));
     for (unsigned i = 0; (candidate || baseline) && i < controller->trial.guard_count; i++)
@@ -77,6 +77,7 @@ static double requests_left(const struct controller *controller) {
 void controller_emit_report(const struct controller *controller, struct emit *emit) {
     emit_object(emit);
     emit_text(emit_name(emit, "route"), controller->name);
+    emit_text(emit_name(emit, "strategy"), rollout_strategy_name(controller->plan.strategy));
     emit_text(emit_name(emit, "state"), rollout_state_name(controller->machine.state));
     emit_array(emit_name(emit, "variants"));
     for (size_t i = 0; i < controller->config->variant_count; i++)

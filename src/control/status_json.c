@@ -84,8 +84,8 @@ static void emit_variant(const struct control *control, const struct plan_route 
     emit_text(emit_name(emit, "version"), variant->version);
     emit_text(emit_name(emit, "pool"), variant->pool);
     emit_bool(emit_name(emit, "baseline"), index == route->live.config->baseline);
-    emit_percent(emit_name(emit, "weight"), route->live.split.weight[index]);
-    emit_ranges(emit, &route->live.split, index);
+    emit_percent(emit_name(emit, "weight"), live_split(&route->live)->weight[index]);
+    emit_ranges(emit, live_split(&route->live), index);
     emit_measured(control, route->variants[index].series, emit);
     emit_end(emit, '}');
 }

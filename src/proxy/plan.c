@@ -143,6 +143,8 @@ struct plan *plan_new(struct config *config, struct registry *registry,
 static struct plan *plan_copy(const struct plan *plan) {
     struct plan *copy = plan_blank(plan->generation);
     memcpy(copy->routes, plan->routes, plan->config->route_count * sizeof *copy->routes);
+    for (size_t i = 0; i < plan->config->route_count; i++)
+        turn_ref(copy->routes[i].live.turn);
     for (size_t i = 0; i < plan->config->pool_count; i++)
         copy->pools[i] = pool_view_ref(plan->pools[i]);
     return copy;
@@ -151,8 +153,22 @@ static struct plan *plan_copy(const struct plan *plan) {
 struct plan *plan_with_weights(const struct plan *plan, size_t route, const uint16_t *weights) {
     struct plan *copy = plan_copy(plan);
     const struct route_config *config = &plan->config->routes[route];
-    split_build(&copy->routes[route].live.split, weights, config->variant_count, config->baseline);
+    struct live_route *live = &copy->routes[route].live;
+    turn_unref(live->turn);
+    live->turn = NULL;
+    split_build(&live->split, weights, config->variant_count, config->baseline);
     weights_changed(&copy->routes[route]);
+    return copy;
+}
+
+struct plan *plan_with_turn(const struct plan *plan, size_t route, const uint16_t *weights) {
+    struct plan *copy = plan_copy(plan);
+    const struct route_config *config = &plan->config->routes[route];
+    struct live_route *live = &copy->routes[route].live;
+    live->split = *live_split(live);
+    turn_unref(live->turn);
+    live->turn = turn_new();
+    split_build(&live->next, weights, config->variant_count, config->baseline);
     return copy;
 }
 
@@ -173,6 +189,8 @@ struct plan *plan_ref(struct plan *plan) {
 void plan_unref(struct plan *plan) {
     if (!plan || !refcount_drop(&plan->refs))
         return;
+    for (size_t i = 0; i < plan->config->route_count; i++)
+        turn_unref(plan->routes[i].live.turn);
     for (size_t i = 0; i < plan->config->pool_count; i++)
         pool_view_unref(plan->pools[i]);
     mem_free(plan->pools);

@@ -160,11 +160,15 @@ static double history_line(const struct guard *guard) {
 }
 
 void guard_watch(struct guard *guard, bool watching) {
-    if (guard->watching == watching || !yes_or_no(guard) || absolute(guard))
+    if (!yes_or_no(guard) || absolute(guard))
         return;
-    guard->watching = watching;
-    guard->waiting = guard->waiting_soon = (struct guard_batch){0};
-    if (!watching || guard->history.baseline < LEAST_SCORES)
+    if (guard->watching != watching) {
+        guard->watching = watching;
+        guard->watch.count = guard->watch_soon.count = 0;
+        guard->waiting = guard->waiting_soon = (struct guard_batch){0};
+    }
+    // What the baseline did last matures a while after it has lost its traffic.
+    if (!watching || guard->watch.count || guard->history.baseline < LEAST_SCORES)
         return;
     start(&guard->watch, guard, TWO_SAMPLE_HARM, 0, history_line(guard));
     start(&guard->watch_soon, guard, TWO_SAMPLE_HARM, 0, history_line(guard));
@@ -281,6 +285,8 @@ static void judge_external(struct guard *guard, struct guard_outcome *out) {
 
 // Nobody counted for a while: what was shown before is not taken for what would be shown now.
 static bool silent(const struct guard *guard, const struct guard_outcome *out) {
+    if (guard->watching && yes_or_no(guard) && !absolute(guard) && !guard->watch.count)
+        return true; // nothing is known of the baseline, and nothing will be
     return out->candidate_count == 0 || guard->silent_ms > SILENT_MS ||
            (out->baseline_count == 0 && !absolute(guard) && !guard->watching);
 }

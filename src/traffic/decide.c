@@ -77,12 +77,12 @@ static struct slice unit_in_cookie(const struct unit *unit, char hex[16]) {
     return slice_make(hex, 16);
 }
 
-static bool pin_holds(const struct live_route *route, const struct pin *pin, struct slice unit,
-                      size_t *variant) {
+static bool pin_holds(const struct live_route *route, const struct split *split, const struct pin *pin,
+                      struct slice unit, size_t *variant) {
     if (!pin->variant.at || !slice_equal(pin->unit, unit))
         return false;
     size_t index = variant_named(route->config, pin->variant);
-    if (index == route->config->variant_count || route->split.weight[index] == 0)
+    if (index == route->config->variant_count || split->weight[index] == 0)
         return false; // weight 0 withdraws a variant from everybody at once
     char stamp[9];
     sticky_stamp(&route->config->variants[index], stamp);
@@ -105,13 +105,13 @@ static struct slice pin_text(const struct variant_config *variant, struct slice 
     return slice_make(text, unit.len + name + 10);
 }
 
-static void decide_session(const struct live_route *route, const struct request_view *view,
-                           struct decision *decision) {
+static void decide_session(const struct live_route *route, const struct split *split,
+                           const struct request_view *view, struct decision *decision) {
     char hex[16];
     struct slice unit = unit_in_cookie(&decision->unit, hex);
     struct slice value = sticky_cookie(&route->config->sticky, view);
     struct pin pin = sticky_read_cookie(value);
-    if (pin_holds(route, &pin, unit, &decision->variant)) {
+    if (pin_holds(route, split, &pin, unit, &decision->variant)) {
         decision->reason = DECIDED_BY_PIN;
         return;
     }
@@ -134,10 +134,11 @@ void decide(const struct live_route *route, const struct request_view *view, con
         decision->reason = DECIDED_BY_OVERRIDE;
         return;
     }
-    decision->variant = split_variant(&route->split, decision->bucket);
+    const struct split *split = live_split(route);
+    decision->variant = split_variant(split, decision->bucket);
     decision->reason = known ? DECIDED_BY_UNIT : DECIDED_AT_RANDOM;
     if (known && sticky->cookie && sticky->mode == STICKY_SESSION) {
-        decide_session(route, view, decision);
+        decide_session(route, split, view, decision);
     } else if (issued) {
         decision->cookie_value = decision->unit.value;
         decision->set_cookie = true;
@@ -151,5 +152,5 @@ void decide_unit(const struct live_route *route, struct slice unit, struct decis
         .bucket = split_bucket(route->seed, unit),
         .reason = DECIDED_BY_UNIT,
     };
-    decision->variant = split_variant(&route->split, decision->bucket);
+    decision->variant = split_variant(live_split(route), decision->bucket);
 }

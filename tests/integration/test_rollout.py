@@ -11,6 +11,7 @@ import time
 import pytest
 
 from harness.client import Client, Cut
+from harness.load import Loop
 from harness.scale import patience, scaled
 from harness.sluice import pool, route
 from harness.wait import wait_for
@@ -96,12 +97,12 @@ def decisions_of(daemon):
 
 def configuration(stable, canary, rollout, weights=(95, 5), version="v2", **settings):
     variants = {"stable": {"pool": "stable", "weight": weights[0], "version": "v1"},
-                "canary": {"pool": "canary", "weight": weights[1], "version": version}}
+                "canary": {"pool": "canary", "weight": weights[1], **({"version": version} if version else {})}}
+    plan = {"strategy": "canary", "steps": [{"weight": 20, "for": "2s"}, {"weight": 50, "for": "2s"}, {"weight": 100}],
+            "horizon": "2s", "watch": "3s", **rollout}
     return {"pools": {"stable": pool(stable, ejection=CALM), "canary": pool(canary, ejection=CALM)},
             "routes": [route("chat", variants, sticky={"by": ["header X-User-Id"]},
-                             rollout={"strategy": "canary", "steps": [{"weight": 20, "for": "2s"}, {"weight": 50, "for": "2s"},
-                                                                      {"weight": 100}],
-                                      "horizon": "2s", "watch": "3s", **rollout}, **settings)]}
+                             rollout={k: v for k, v in plan.items() if v is not None}, **settings)]}
 
 
 @pytest.fixture
@@ -246,3 +247,54 @@ def test_a_reload_keeps_the_weights_of_a_running_rollout(begin):
     assert [d["action"] for d in decisions_of(daemon)][-2:] == ["stop", "pause"] or rollout_of(daemon)["state"] == "paused"
     assert weight_of(daemon) == 0
     load.stop()
+
+
+def test_blue_green_switches_at_one_moment(start_sluice, upstream):
+    """No request sees blue after one saw green, on four workers under load; and one command takes it back while it is warm."""
+    order, lock = [], threading.Lock()
+
+    def serving(name):
+        def handler(_request, reply):
+            with lock:
+                order.append((name, time.monotonic()))
+            reply.send(200, name)
+        return handler
+    servers = upstream("blue", serving("stable")), upstream("green", serving("canary"))
+    daemon = start_sluice({**configuration(*servers, {"strategy": "blue_green", "switch": "manual", "steps": None,
+                                                      "guards": {"error_rate": {"margin": 1}}, "watch": "1s"},
+                                           weights=(100, 0)), "workers": 4})
+    load = Loop(daemon.address, threads=8, make=lambda i: ("GET", f"/{i}", [("X-User-Id", f"user-{i}")], None))
+    wait_for(lambda: load.total > 200, patience(20))
+    assert {name for name, _ in order} == {"stable"} and rollout_of(daemon)["state"] == "paused"
+    assert daemon.cli("promote", "chat").returncode == 0
+    done = time.monotonic()  # every worker has said that it decides by the new weights
+    wait_for(lambda: load.variants["canary"] > 500, patience(20))
+    with lock:
+        seen = list(order)
+    assert not [at for name, at in seen if name == "stable" and at > done], "the switch was complete"
+    first, last = (next(at for name, at in seen if name == "canary"), max(at for name, at in seen if name == "stable"))
+    assert last - first < patience(0.05), "only what was under way"
+    wait_for(lambda: rollout_of(daemon)["state"] == "promoted", patience(20))
+    assert daemon.cli("rollback", "chat", "--reason", "second thoughts").returncode == 0
+    assert weight_of(daemon) == 0 and "second thoughts" in rollout_of(daemon)["because"]
+    assert daemon.cli("promote", "chat").returncode == 0 and weight_of(daemon) == 100
+    load.stop()
+    assert not load.failures and set(load.statuses) == {200}
+
+
+def test_a_guard_takes_the_switch_back(start_sluice, upstream):
+    sick = threading.Event()
+    stable, green = upstream("blue"), upstream("green", lambda request, reply: reply.send(500 if sick.is_set() else 200, "x"))
+    daemon = start_sluice(configuration(stable, green, {"strategy": "blue_green", "steps": None,
+                                                        "guards": {"error_rate": {"margin": 1}}, "watch": "10m"},
+                                        weights=(100, 0), version=None))
+    load = Paced(daemon.address, 200)
+    wait_for(lambda: load.statuses[200] > 400, patience(20), "blue is known")
+    config = daemon.config
+    config["routes"][0]["variants"]["canary"]["version"] = "v2"
+    assert daemon.reload(config).status == 200
+    wait_for(lambda: weight_of(daemon) == 100, patience(10))
+    sick.set()
+    wait_for(lambda: rollout_of(daemon)["state"] == "rolled_back", patience(10))
+    load.stop()
+    assert weight_of(daemon) == 0 and decisions_of(daemon)[-1]["who"] == "controller"
