@@ -14,6 +14,11 @@ static enum paint verdict_colour(const char *verdict) {
     return strcmp(verdict, "wait") == 0 ? PAINT_PLAIN : PAINT_YELLOW;
 }
 
+void guard_text_verdict(struct strbuf *out, const json_t *guard) {
+    const char *verdict = member_text(guard, "verdict");
+    strbuf_format(out, "%s%s%s", paint(verdict_colour(verdict)), verdict, paint(PAINT_PLAIN));
+}
+
 // "error_rate", "signal tokens_per_second", "latency_p95 (dry run)"
 static void write_guard_name(struct strbuf *out, const json_t *guard) {
     if (!member_is(guard, "role", "guard"))
@@ -37,7 +42,7 @@ static void write_arm(struct strbuf *out, const json_t *guard, const char *arm) 
     strbuf_format(out, "%s ", arm);
     words_value(out, figures, "estimate", member_text(guard, "unit"));
     strbuf_literal(out, " (");
-    if (member_given(figures, "events")) {
+    if (member_is(guard, "unit", "share") && member_given(figures, "events")) { // means have none
         words_count(out, member_number(figures, "events"));
         strbuf_literal(out, " of ");
     }
@@ -57,6 +62,10 @@ static void write_evidence(struct strbuf *out, const json_t *guard) {
         strbuf_literal(out, ", no harm ");
         words_e_value(out, member_number(guard, "log10_e_pass"));
     }
+    if (member_given(guard, "needed_log10_e_pass")) {
+        strbuf_literal(out, " of ");
+        words_e_value(out, member_number(guard, "needed_log10_e_pass"));
+    }
     if (member_given(guard, "requests_left")) {
         strbuf_literal(out, "; about ");
         words_count(out, member_number(guard, "requests_left"));
@@ -65,10 +74,12 @@ static void write_evidence(struct strbuf *out, const json_t *guard) {
 }
 
 void guard_text_whole(struct strbuf *out, const json_t *guard) {
-    const char *verdict = member_text(guard, "verdict"), *unit = member_text(guard, "unit");
+    const char *unit = member_text(guard, "unit");
     strbuf_literal(out, "    ");
     write_guard_name(out, guard);
-    strbuf_format(out, ": %s%s%s: ", paint(verdict_colour(verdict)), verdict, paint(PAINT_PLAIN));
+    strbuf_literal(out, ": ");
+    guard_text_verdict(out, guard);
+    strbuf_literal(out, ": ");
     words_plain(out, member_text(guard, "because"));
     strbuf_literal(out, "\n      ");
     write_arm(out, guard, "candidate");

@@ -51,12 +51,12 @@ static const char *unit_of(const json_t *report, const char *name) {
 }
 
 // "quality: canary is better than stable by 0.03 (0.01 to 0.05); e-value 34 of the 40 that suffice"
-static void write_comparison(struct strbuf *out, const json_t *comparison, const json_t *report) {
+static void write_winning(struct strbuf *out, const json_t *comparison, const json_t *report) {
     const char *metric = member_text(comparison, "metric"), *unit = unit_of(report, metric);
     struct strbuf interval = {0};
     strbuf_format(out, "  %s: %s better than %s by ", metric, member_text(comparison, "better"),
                   member_text(comparison, "than"));
-    words_value(out, comparison, "difference", unit);
+    words_difference(out, comparison, "difference", unit);
     if (words_interval(&interval, comparison, unit))
         strbuf_format(out, " (%s)", strbuf_text(&interval));
     if (member_given(comparison, "log10_e")) {
@@ -70,6 +70,29 @@ static void write_comparison(struct strbuf *out, const json_t *comparison, const
     }
     strbuf_char(out, '\n');
     strbuf_free(&interval);
+}
+
+// "error_rate: pass: canary minus stable 0.14 points …: because"
+static void write_judged(struct strbuf *out, const json_t *comparison, const json_t *report) {
+    const char *metric = member_text(comparison, "metric"), *unit = unit_of(report, metric);
+    struct strbuf interval = {0};
+    strbuf_format(out, "  %s: ", metric);
+    guard_text_verdict(out, comparison);
+    strbuf_format(out, ", %s minus %s ", member_text(comparison, "of"), member_text(comparison, "against"));
+    words_difference(out, comparison, "difference", unit);
+    if (words_interval(&interval, comparison, unit))
+        strbuf_format(out, " (%s)", strbuf_text(&interval));
+    strbuf_literal(out, "; ");
+    words_plain(out, member_text(comparison, "because"));
+    strbuf_char(out, '\n');
+    strbuf_free(&interval);
+}
+
+static void write_comparison(struct strbuf *out, const json_t *comparison, const json_t *report) {
+    if (member_given(comparison, "better"))
+        write_winning(out, comparison, report);
+    else
+        write_judged(out, comparison, report);
 }
 
 static void write_end(struct strbuf *out, const json_t *report) {

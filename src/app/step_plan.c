@@ -34,6 +34,11 @@ static void write_step(struct strbuf *out, const json_t *step) {
         strbuf_literal(out, ": ");
         words_duration(out, member_number(step, "seconds"));
     }
+    if (member_number(step, "configured_seconds") > 0) {
+        strbuf_literal(out, " (configured: ");
+        words_duration(out, member_number(step, "configured_seconds"));
+        strbuf_char(out, ')');
+    }
     strbuf_char(out, '\n');
     for (size_t i = 0; i < json_array_size(guards); i++)
         write_guard(out, json_array_get(guards, i));

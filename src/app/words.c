@@ -63,11 +63,18 @@ void words_value(struct strbuf *out, const json_t *object, const char *name, con
         strbuf_char(out, '?');
 }
 
+void words_difference(struct strbuf *out, const json_t *object, const char *name, const char *unit) {
+    if (is(unit, "share") && member_given(object, name)) // not to be confused with percent of one
+        strbuf_format(out, "%.2f points", 100 * member_number(object, name));
+    else
+        words_value(out, object, name, unit);
+}
+
 bool words_interval(struct strbuf *out, const json_t *object, const char *unit) {
     if (!member_given(object, "low") || !member_given(object, "high"))
         return false;
     double low = member_number(object, "low"), high = member_number(object, "high");
-    if (is(unit, "share")) { // of shares: not to be confused with percent of one
+    if (is(unit, "share")) {
         strbuf_format(out, "%.2f to %.2f points", 100 * low, 100 * high);
         return true;
     }

@@ -20,18 +20,6 @@ static void look_at_rollout(struct report *report, const struct rollout_config *
         not_yet(report, rollout->place, "`strategy: rolling`");
     if (rollout->strategy == ROLLOUT_AB)
         not_yet(report, rollout->place, "`strategy: ab`");
-    if (rollout->before.smoke_test_count || rollout->before.evaluation)
-        not_yet(report, rollout->place, "`rollout.before`");
-    if (rollout->hooks.before_step || rollout->hooks.on_promote || rollout->hooks.on_rollback)
-        not_yet(report, rollout->place, "`rollout.hooks`");
-    if (rollout->notify_count)
-        not_yet(report, rollout->notify[0].place, "`rollout.notify`");
-    for (size_t i = 0; i < rollout->guard_count; i++)
-        if (rollout->guards[i].prometheus)
-            not_yet(report, rollout->guards[i].place, "a guard with `prometheus`");
-    for (size_t i = 0; i < rollout->signal_count; i++)
-        if (rollout->signals[i].prometheus)
-            not_yet(report, rollout->signals[i].place, "a signal with `prometheus`");
 }
 
 static void look_at_route(struct report *report, const struct route_config *route) {

@@ -38,6 +38,7 @@ struct controller *controller_new(struct control *control, struct journal *journ
 void controller_free(struct controller *controller) {
     if (!controller)
         return;
+    asks_free(controller->asks);
     experiment_unref(controller->experiment);
     strbuf_free(&controller->decision);
     strbuf_free(&controller->because);
@@ -165,6 +166,34 @@ static void act(struct controller *controller, unsigned acts) {
         trial_step_begins(&controller->trial);
 }
 
+// What the world is asked and told.
+static void ask(struct controller *controller, unsigned acts) {
+    if (!controller->asks)
+        return;
+    if (acts & ACT_STOP_ASKING)
+        asks_stop(controller->asks);
+    if (acts & ACT_ASK_GATES)
+        asks_gates(controller->asks);
+    if (acts & ACT_ASK_HOOK)
+        asks_hook(controller->asks);
+    if (acts & ACT_TELL_PROMOTE)
+        asks_tell_hook(controller->asks, HOOK_ON_PROMOTE);
+    if (acts & ACT_TELL_ROLLBACK)
+        asks_tell_hook(controller->asks, HOOK_ON_ROLLBACK);
+}
+
+void controller_go_live(struct controller *controller, const struct asks_settings *settings) {
+    controller->asks = asks_new(controller, settings);
+}
+
+void controller_ask_again(struct controller *controller) {
+    enum rollout_hold hold = controller->machine.hold;
+    if (controller->machine.state == ROLLOUT_GATES && hold != HOLD_GATE)
+        asks_gates(controller->asks);
+    if (controller->machine.state == ROLLOUT_HOOK && hold != HOLD_HOOK)
+        asks_hook(controller->asks);
+}
+
 static void log_decision(const struct controller *controller, const struct rollout_outcome *outcome,
                          bool by_person) {
     static const char sentence[] = "rollout";
@@ -206,14 +235,19 @@ void controller_carry_out(struct controller *controller, const struct machine *b
             return;
         }
         controller->decisions[outcome->action]++;
+        controller->state_before = before->state;
         log_decision(controller, outcome, by_person);
         act(controller, acts);
+        ask(controller, acts);
+        if (controller->asks && written)
+            asks_tell_decision(controller->asks);
         if (!written && kind != EVENT_JOURNAL_FAILED)
             tell_journal(controller, false, &error);
         else if (controller->decided)
             controller->decided(controller, controller->decided_context);
     } else {
         act(controller, acts);
+        ask(controller, acts);
     }
 }
 

@@ -1,11 +1,10 @@
 // controller: the rollout of one route: its machine, its trial, and what is known of both. Owner: rollouts.
 // Control thread.
 #pragma once
+#include "asks.h"
 #include "control.h"
 #include "journal.h"
 #include "rollout_record.h"
-
-struct controller_asks; // gates, hooks, batches, notifications under way
 
 struct controller {
     struct control *control;
@@ -22,6 +21,8 @@ struct controller {
     uint64_t decision_number;
     struct strbuf decision, because; // the last one's JSON and sentence
     uint64_t decisions[DECISION_ACTIONS];
+    enum rollout_state state_before; // the last decision
+    struct asks *asks;               // NULL until the plan is live
     bool journal_failing;
     uint64_t ticked_ns, saved_ns, looked_ns; // monotonic; looked: at what costs more than a tick should
     void (*decided)(const struct controller *controller, void *context); // may be NULL
@@ -45,6 +46,10 @@ bool controller_send(struct controller *controller, const struct rollout_event *
 // What came of an event that was sent to the machine before the plan was live.
 void controller_carry_out(struct controller *controller, const struct machine *before,
                           const struct rollout_outcome *outcome, enum rollout_event_kind kind);
+// The plan is live: who has to be asked and told can be. After a restart or a reload
+// what it waits for is asked again.
+void controller_go_live(struct controller *controller, const struct asks_settings *settings);
+void controller_ask_again(struct controller *controller);
 void controller_save(struct controller *controller); // now; what fails is logged and tried again
 
 // rollout_json.c

@@ -1,6 +1,6 @@
-// endpoint_fetch: a request of the control thread to one endpoint of a pool (a health check, a smoke test). What
-// is asked comes from the configuration; where the endpoint is, under which name and with which TLS, is the
-// endpoint's own, as for requests. A connection of its own each time. Control thread.
+// endpoint_fetch: a request of the control thread to one endpoint of a pool (a health check, a smoke test).
+// What is asked comes from the configuration; where the endpoint is, under which name and with which TLS, is
+// the endpoint's own, as for requests. A connection of its own each time. Control thread.
 #pragma once
 #include "control/fetch.h"
 #include "upstream/endpoint.h"

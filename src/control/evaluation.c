@@ -46,7 +46,8 @@ static bool judge(const struct evaluation_config *evaluation, struct slice text,
     bool found = document_number(document, evaluation->json, &value);
     document_free(document);
     if (!found) {
-        snprintf(because, size, "the evaluation has no number at %s in %s", evaluation->json, evaluation->file);
+        snprintf(because, size, "the evaluation has no number at %s in %s", evaluation->json,
+                 evaluation->file);
         return false;
     }
     bool met = value >= evaluation->min;

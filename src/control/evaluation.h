@@ -1,6 +1,6 @@
-// evaluation: the gate before the first step that asks a file, which an offline evaluation of the candidate has
-// written: a number in it must reach a minimum. The file is read anew each time. Control thread; it waits for
-// the disk, as loading a configuration does.
+// evaluation: the gate before the first step that asks a file, which an offline evaluation of the candidate
+// has written: a number in it must reach a minimum. The file is read anew each time. Control thread; it waits
+// for the disk, as loading a configuration does.
 #pragma once
 #include "config/rollout.h"
 

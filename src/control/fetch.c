@@ -147,7 +147,7 @@ static struct fetch *fetch_new(const struct fetch_request *request) {
     curl_easy_setopt(easy, CURLOPT_USERAGENT, request->user_agent);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);   // ending one does not wait for a name's resolution
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);    // ending one does not wait for a name's resolution
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L); // some answers come after minutes
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->reason);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);

@@ -85,8 +85,8 @@ static void on_answer(const struct fetch_answer *answer, void *context) {
     }
     const struct probe_request_config *request = &check->test->request;
     snprintf(because, sizeof because, "smoke test %zu (%s %.60s) failed at %.100s: %s",
-             (size_t)(check->test - gates->before->smoke_tests) + 1, request->method ? request->method : "GET",
-             request->path, check->endpoint->url, why);
+             (size_t)(check->test - gates->before->smoke_tests) + 1,
+             request->method ? request->method : "GET", request->path, check->endpoint->url, why);
     finish(gates, false, because);
 }
 

@@ -42,8 +42,8 @@ void hook_write(enum hook_kind kind, const struct hook_news *news, struct strbuf
 }
 
 struct webhook *hook_ask(struct fetcher *fetcher, const char *url, struct slice body, const char *user_agent,
-                         int64_t timeout_ms,
-                         void (*done)(const struct webhook_answer *answer, void *context), void *context) {
+                         int64_t timeout_ms, void (*done)(const struct webhook_answer *answer, void *context),
+                         void *context) {
     struct webhook_request request = {
         .what = names[HOOK_BEFORE_STEP],
         .url = url,

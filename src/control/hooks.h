@@ -1,6 +1,6 @@
-// hooks: the URLs that are told, or asked, when a rollout is about to change something: before_step is asked and
-// can say no; on_promote and on_rollback are told (by a notifier, which tries again). docs/hooks.md has the
-// bodies. Control thread, asynchronous.
+// hooks: the URLs that are told, or asked, when a rollout is about to change something: before_step is asked
+// and can say no; on_promote and on_rollback are told (by a notifier, which tries again). docs/hooks.md has
+// the bodies. Control thread, asynchronous.
 #pragma once
 #include "config/rollout.h"
 #include "webhook.h"
@@ -24,5 +24,5 @@ void hook_write(enum hook_kind kind, const struct hook_news *news, struct strbuf
 
 // Asks hooks.before_step: any 2xx is a yes. Cancel with webhook_cancel. `timeout_ms` 0: HOOK_TIMEOUT_MS.
 struct webhook *hook_ask(struct fetcher *fetcher, const char *url, struct slice body, const char *user_agent,
-                         int64_t timeout_ms,
-                         void (*done)(const struct webhook_answer *answer, void *context), void *context);
+                         int64_t timeout_ms, void (*done)(const struct webhook_answer *answer, void *context),
+                         void *context);

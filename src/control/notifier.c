@@ -67,7 +67,8 @@ static void channel_free(struct channel *channel) {
 // Doubled each time up to the most, and up to a tenth more, so that many daemons do not come back together.
 static void wait_and_try_again(struct channel *channel, unsigned failed) {
     struct notifier *notifier = channel->notifier;
-    uint64_t ms = (uint64_t)notifier->settings.first_wait_ms, most = (uint64_t)notifier->settings.most_wait_ms;
+    uint64_t ms = (uint64_t)notifier->settings.first_wait_ms,
+             most = (uint64_t)notifier->settings.most_wait_ms;
     for (unsigned i = 1; i < failed && ms < most; i++)
         ms *= 2;
     ms = ms < most ? ms : most;

@@ -19,9 +19,9 @@ struct prometheus_poller {
     const char *user_agent;
     int64_t timeout_ms;
     struct timeval stale_after;
-    struct event *again; // the next question
-    struct event *stale; // the last good answer is too old
-    bool stands;         // a good answer that is not too old
+    struct event *again;          // the next question
+    struct event *stale;          // the last good answer is too old
+    bool stands;                  // a good answer that is not too old
     char failing[PROMETHEUS_WHY]; // why the question under way has failed; empty: it has not
     char error[PROMETHEUS_WHY];   // the same of the last one
     struct question questions[ARMS];
@@ -30,7 +30,8 @@ struct prometheus_poller {
 };
 
 static void tell_error(struct prometheus_poller *poller) {
-    poller->answered(NAN, NAN, poller->error[0] ? poller->error : "Prometheus has not answered", poller->context);
+    poller->answered(NAN, NAN, poller->error[0] ? poller->error : "Prometheus has not answered",
+                     poller->context);
 }
 
 static void on_stale(evutil_socket_t fd, short what, void *context) {
@@ -107,11 +108,9 @@ static struct timeval interval_of(int64_t ms) {
     return (struct timeval){.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 }
 
-struct prometheus_poller *prometheus_poller_new(struct event_base *base, struct fetcher *fetcher,
-                                                const struct prometheus_poller_settings *settings,
-                                                void (*answered)(double baseline, double candidate,
-                                                                 const char *error, void *context),
-                                                void *context) {
+struct prometheus_poller *prometheus_poller_new(
+    struct event_base *base, struct fetcher *fetcher, const struct prometheus_poller_settings *settings,
+    void (*answered)(double baseline, double candidate, const char *error, void *context), void *context) {
     struct prometheus_poller *poller = mem_zero(1, sizeof *poller);
     struct timeval every = interval_of(settings->interval_ms ? settings->interval_ms : 5000);
     poller->fetcher = fetcher;

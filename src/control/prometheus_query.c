@@ -62,7 +62,8 @@ void prometheus_url(const char *url, struct slice query, struct strbuf *out) {
 
 // ---- the answer
 
-static enum prometheus_outcome failed(char *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static enum prometheus_outcome failed(char *why, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static enum prometheus_outcome failed(char *why, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

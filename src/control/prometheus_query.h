@@ -1,5 +1,5 @@
-// prometheus_query: what an instant query to Prometheus' HTTP API (GET /api/v1/query) says, and what its answer
-// means. Pure; prometheus_poller asks.
+// prometheus_query: what an instant query to Prometheus' HTTP API (GET /api/v1/query) says, and what its
+// answer means. Pure; prometheus_poller asks.
 #pragma once
 #include "control/fetch.h"
 

@@ -9,11 +9,16 @@
 #include <string.h>
 
 #define TICK_MS 250
+#define FETCHES 16 // questions of all rollouts that are under way at once
 
 struct rollouts {
     struct control *control;
     struct journal *journal; // NULL: not needed yet
     struct event *tick;
+    struct fetcher *fetcher;
+    struct notifier *notifier;
+    char *user_agent;
+    struct asks_settings asks;
     struct controller **controllers; // by route of the live plan; NULL where there is no rollout
     size_t count;
     void (*decided)(struct slice decision, void *context);
@@ -43,7 +48,16 @@ static void on_tick(evutil_socket_t fd, short what, void *context) {
 struct rollouts *rollouts_new(struct control *control) {
     struct rollouts *rollouts = mem_zero(1, sizeof *rollouts);
     static const struct timeval every = {0, TICK_MS * 1000};
+    struct strbuf agent = {0};
     rollouts->control = control;
+    strbuf_format(&agent, "sluice/%s", control->options->version);
+    rollouts->user_agent = mem_copy_string(strbuf_text(&agent));
+    strbuf_free(&agent);
+    rollouts->fetcher = fetcher_new(control->base, FETCHES);
+    rollouts->notifier = notifier_new(control->base, rollouts->fetcher,
+                                      &(struct notifier_settings){.user_agent = rollouts->user_agent});
+    rollouts->asks =
+        (struct asks_settings){control->base, rollouts->fetcher, rollouts->notifier, rollouts->user_agent};
     rollouts->tick = event_new(control->base, -1, EV_PERSIST, on_tick, rollouts);
     must(rollouts->tick && event_add(rollouts->tick, &every) == 0);
     return rollouts;
@@ -62,8 +76,11 @@ void rollouts_free(struct rollouts *rollouts) {
         if (rollouts->controllers[i])
             controller_save(rollouts->controllers[i]);
     controllers_free(rollouts->controllers, rollouts->count);
+    notifier_free(rollouts->notifier);
+    fetcher_free(rollouts->fetcher);
     journal_close(rollouts->journal);
     event_free(rollouts->tick);
+    mem_free(rollouts->user_agent);
     mem_free(rollouts);
 }
 
@@ -242,12 +259,11 @@ void rollouts_commit(struct rollouts *rollouts, struct rollouts_change *change) 
         const struct controller *old = controller_named(rollouts, change->controllers[i]->name);
         if (old)
             memcpy(change->controllers[i]->decisions, old->decisions, sizeof old->decisions);
+        controller_go_live(change->controllers[i], &rollouts->asks);
         carry_out(rollouts, change, i);
+        controller_ask_again(change->controllers[i]);
         controller_save(change->controllers[i]);
     }
-    for (size_t i = 0; i < count; i++) // routes that are gone keep their state for the day they come back
-        if (before[i] && before[i]->machine.state != ROLLOUT_IDLE)
-            log_info("the rollout's route was looked at again", "route=%s", before[i]->name);
     rollouts->controllers = change->controllers;
     rollouts->count = change->count;
     controllers_free(before, count);

@@ -13,7 +13,8 @@ static void write_body(const struct update_request *request, struct strbuf *out)
 }
 
 struct webhook *update_start(struct fetcher *fetcher, const struct update_request *request,
-                             void (*done)(const struct webhook_answer *answer, void *context), void *context) {
+                             void (*done)(const struct webhook_answer *answer, void *context),
+                             void *context) {
     struct strbuf body = {0};
     write_body(request, &body);
     struct webhook_request post = {

@@ -74,7 +74,8 @@ static void on_answer(const struct fetch_answer *answer, void *context) {
 }
 
 struct webhook *webhook_post(struct fetcher *fetcher, const struct webhook_request *request,
-                             void (*done)(const struct webhook_answer *answer, void *context), void *context) {
+                             void (*done)(const struct webhook_answer *answer, void *context),
+                             void *context) {
     struct header_config json = {"Content-Type", "application/json"};
     struct header_list headers = {&json, 1};
     struct strbuf origin = {0};

@@ -1,8 +1,8 @@
-// webhook: a JSON text sent by POST to a URL of the configuration, and what came of it in one sentence. Hooks,
-// notifications and updates are made of it. Control thread, asynchronous.
+// webhook: a JSON text sent by POST to a URL of the configuration, and what came of it in one sentence.
+// Hooks, notifications and updates are made of it. Control thread, asynchronous.
 //
-// A URL's path, query and user name are often its secret (chat services): sentences and logs name scheme, host
-// and port only.
+// A URL's path, query and user name are often its secret (chat services): sentences and logs name scheme,
+// host and port only.
 #pragma once
 #include "control/fetch.h"
 

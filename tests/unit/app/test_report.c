@@ -50,16 +50,32 @@ static void a_report_names_the_winner(void **state) {
     check(report_write, REPORT("\"b\"", "\"requests_left\":null,\"seconds_left\":null"), BODY "winner: b\n");
 }
 
+static void a_candidate_is_held_against_its_baseline(void **state) {
+    (void)state;
+    check(report_write,
+          "{\"route\":\"chat\",\"strategy\":\"canary\",\"state\":\"step\",\"variants\":[{\"name\":\"canary\","
+          "\"weight\":5,\"requests\":1,\"metrics\":[{\"name\":\"error_rate\",\"unit\":\"share\",\"estimate\":"
+          "null,\"count\":0}]}],\"comparisons\":[{\"metric\":\"error_rate\",\"of\":\"canary\",\"against\":"
+          "\"stable\",\"verdict\":\"wait\",\"difference\":0.0014,\"low\":-0.001,\"high\":0.02,\"because\":"
+          "\"not yet\"}],\"winner\":null,\"requests_left\":1200}",
+          "chat  canary, step\n"
+          "  canary at 5 %: 1 requests\n"
+          "    error_rate           ?  of 0\n"
+          "comparisons\n"
+          "  error_rate: wait, canary minus stable 0.14 points (-0.10 to 2.00 points); not yet\n");
+}
+
 static void a_plan_names_what_each_step_detects(void **state) {
     (void)state;
     check(step_plan_write,
           "{\"route\":\"chat\",\"rps\":100,\"steps\":[{\"step\":0,\"weight\":1,\"guards\":[{\"name\":\"error_"
           "rate\","
           "\"detects\":\"an error rate of 1.5 % instead of 1 %\",\"requests\":4500,\"seconds\":450}],"
-          "\"seconds\":450,\"warning\":\"for: 5m is shorter\"},{\"step\":1,\"weight\":null,\"guards\":[],"
+          "\"seconds\":450,\"configured_seconds\":300,\"warning\":\"for: 5m is "
+          "shorter\"},{\"step\":1,\"weight\":null,\"guards\":[],"
           "\"seconds\":null,\"warning\":null}]}",
           "chat at 100 requests a second\n"
-          "  step 1 at 1 %: 7m 30s\n"
+          "  step 1 at 1 %: 7m 30s (configured: 5m)\n"
           "    error_rate           an error rate of 1.5 % instead of 1 %: about 4,500 requests, 7m 30s\n"
           "    warning: for: 5m is shorter\n"
           "  step 2\n");
@@ -69,6 +85,7 @@ int test_report(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_report_says_how_much_longer),
         cmocka_unit_test(a_report_names_the_winner),
+        cmocka_unit_test(a_candidate_is_held_against_its_baseline),
         cmocka_unit_test(a_plan_names_what_each_step_detects),
     };
     return cmocka_run_group_tests_name("report", tests, NULL, NULL);

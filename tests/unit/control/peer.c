@@ -42,8 +42,8 @@ static void on_request(struct evhttp_request *request, void *context) {
     const char *body = peer->body ? peer->body : "";
     struct peer_call call;
     note(&call, request);
-    int status = peer->count < PEER_CALLS && peer->statuses[peer->count] ? peer->statuses[peer->count]
-                                                                       : peer->status;
+    int status =
+        peer->count < PEER_CALLS && peer->statuses[peer->count] ? peer->statuses[peer->count] : peer->status;
     if (peer->answer)
         status = peer->answer(&call, &body, peer->context);
     if (peer->count < PEER_CALLS)

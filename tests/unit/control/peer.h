@@ -1,5 +1,5 @@
-// peer: a small HTTP server on loopback, on the test's own event base, that answers as it is told and remembers
-// what it was asked.
+// peer: a small HTTP server on loopback, on the test's own event base, that answers as it is told and
+// remembers what it was asked.
 #pragma once
 #include <event2/event.h>
 #include <stdbool.h>

@@ -13,7 +13,6 @@ struct scene {
     unsigned done;
     bool accepted;
     char why[400];
-    struct webhook *again; // started from inside done
 };
 
 static int open_scene(void **state) {
@@ -79,7 +78,7 @@ static void everything_else_is_a_no_with_what_was_said(void **state) {
         int status;
         const char *body, *want;
     } cases[] = {
-        {199 + 101, "", " answered 300"},
+        {300, "", " answered 300"},
         {302, "", " answered 302"}, // redirects are not followed
         {404, "gone\r\nmore", " answered 404: gone"},
         {503, "  not on Fridays \n", " answered 503: not on Fridays"},
@@ -166,12 +165,9 @@ static void the_origin_has_no_secrets(void **state) {
 int test_webhook(void) {
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, open_scene, close_scene)
     const struct CMUnitTest tests[] = {
-        SCENE(json_is_posted_and_2xx_is_a_yes),
-        SCENE(everything_else_is_a_no_with_what_was_said),
-        SCENE(a_long_word_is_cut_between_characters),
-        SCENE(silence_ends_with_a_sentence),
-        SCENE(a_refused_connection_is_a_no),
-        SCENE(a_cancelled_one_is_not_called),
+        SCENE(json_is_posted_and_2xx_is_a_yes),       SCENE(everything_else_is_a_no_with_what_was_said),
+        SCENE(a_long_word_is_cut_between_characters), SCENE(silence_ends_with_a_sentence),
+        SCENE(a_refused_connection_is_a_no),          SCENE(a_cancelled_one_is_not_called),
         cmocka_unit_test(the_origin_has_no_secrets),
     };
     return cmocka_run_group_tests_name("webhook", tests, NULL, NULL);

@@ -166,6 +166,24 @@ static void wide_integers_are_read(void **state) {
     arena_free(&arena);
 }
 
+static void numbers_are_numbers(void **state) {
+    (void)state;
+    const char json[] =
+        "{\"i\":3,\"r\":-0.5,\"wide\":18446744073709551615,\"s\":\"3\",\"b\":true,\"n\":null,\"l\":[7]}";
+    struct document *document = document_parse(slice_of(json));
+    double value;
+    assert_non_null(document);
+    assert_true(document_number(document, "/i", &value) && value == 3);
+    assert_true(document_number(document, "/r", &value) && value == -0.5);
+    assert_true(document_number(document, "/wide", &value) && value == 18446744073709551616.0);
+    assert_true(document_number(document, "/l/0", &value) && value == 7);
+    const char *none[] = {"/s", "/b", "/n", "/l", "/l/1", "/x", "", "x"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        if (document_number(document, none[i], &value))
+            fail_msg("%s is a number: %g", none[i], value);
+    document_free(document);
+}
+
 static void pointers_are_checked(void **state) {
     (void)state;
     assert_true(pointer_valid(""));
@@ -182,7 +200,8 @@ int test_pointer(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_values),           cmocka_unit_test(any_value_is_a_document),
         cmocka_unit_test(depth_is_bounded),       cmocka_unit_test(equality_is_by_value),
-        cmocka_unit_test(wide_integers_are_read), cmocka_unit_test(pointers_are_checked),
+        cmocka_unit_test(wide_integers_are_read), cmocka_unit_test(numbers_are_numbers),
+        cmocka_unit_test(pointers_are_checked),
     };
     return cmocka_run_group_tests_name("pointer", tests, NULL, NULL);
 }
