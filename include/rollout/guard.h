@@ -65,7 +65,7 @@ struct guard { // plain data but for `settings.name`
     struct two_sample watch, watch_soon; // against what the baseline was, when it gets no traffic any more
     bool watching;
     struct guard_batch waiting, waiting_soon, total, total_soon; // total: of this experiment
-    struct guard_batch history;                      // the baseline's, since it is measured at all
+    struct guard_batch history; // the baseline's, since it is measured at all
     struct mean baseline, candidate;
     double external[2]; // baseline, candidate: the last values; NAN: none
     char external_error[160];
