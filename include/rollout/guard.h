@@ -43,6 +43,8 @@ struct guard_settings {
     enum experiment_mean mean;
     bool less_is_worse;
 };
+// What the metric of that name is; the rest of *settings is zero.
+void guard_read_metric(const char *name, struct guard_settings *settings);
 // Reads everything that a rollout judges: guards, signals, limits; returns how many. `most` is at least
 // GUARDS_MOST. Slots of latencies are given in order; *first_byte gets their kinds.
 #define GUARDS_MOST 32

@@ -32,7 +32,8 @@ static bool ends_in_quantile(const char *name, const char *stem, double *quantil
     return *quantile > 0;
 }
 
-static void read_metric(const char *name, struct guard_settings *settings) {
+void guard_read_metric(const char *name, struct guard_settings *settings) {
+    *settings = (struct guard_settings){0};
     settings->name = name;
     settings->limit = NAN;
     if (strcmp(name, "error_rate") == 0) {
@@ -66,7 +67,7 @@ static void read_guards(const struct rollout_config *config, const struct guard_
                         enum guard_role role, struct guard_settings *settings, unsigned *read) {
     for (size_t i = 0; i < count && *read < GUARDS_MOST; i++) {
         struct guard_settings *made = &settings[(*read)++];
-        read_metric(guards[i].name, made);
+        guard_read_metric(guards[i].name, made);
         made->role = role;
         made->margin = guards[i].margin;
         made->dry_run = in_dry_run(config, guards[i].name);
@@ -85,7 +86,7 @@ unsigned guards_read(const struct rollout_config *config, struct guard_settings 
     read_guards(config, config->signals, config->signal_count, GUARD_SIGNAL, settings, &count);
     for (size_t i = 0; i < config->limit_count && count < GUARDS_MOST; i++) {
         struct guard_settings *made = &settings[count++];
-        read_metric(config->limits[i].name, made);
+        guard_read_metric(config->limits[i].name, made);
         made->role = GUARD_LIMIT;
         made->limit = config->limits[i].amount;
         made->dry_run = in_dry_run(config, "all");

@@ -1,0 +1,51 @@
+// contest: which of several variants is best by one metric, the goal of an A/B test: evidence for each
+// ordered pair "i is better than j by more than the margin", and a winner once one variant has it against
+// every other (rollout/winner.h). Pure; plain data but for the goal's name, so that the journal can keep it.
+// Owner: the route's controller or a test.
+#pragma once
+#include "rollout/guard.h"
+#include "rollout/trial.h"
+
+#define CONTEST_ARMS SPLIT_ARMS
+
+struct contest_settings {
+    struct guard_settings goal;
+    bool more_is_better;
+    double
+        margin; // as in the file: percentage points, score points, percent of the other's for times and costs
+    double alpha;
+    size_t arms[CONTEST_ARMS]; // of the experiment
+    unsigned count;
+    uint64_t horizon; // ticks
+};
+struct contest_pair { // evidence that `worse` is worse than `better`, by yes-or-no outcomes
+    struct two_sample evidence;
+    struct guard_batch waiting; // baseline: better; candidate: worse
+};
+struct contest {
+    struct contest_settings settings;
+    struct guard_batch totals[CONTEST_ARMS]; // baseline: requests, baseline_events: events
+    struct mean means[CONTEST_ARMS];
+    struct contest_pair pairs[CONTEST_ARMS][CONTEST_ARMS]; // [better][worse]
+    uint64_t next;                                         // tick
+};
+
+// The goal of a checked `ab` rollout, between all variants that have a weight. `slot` is free for its
+// threshold.
+void contest_read(struct contest_settings *settings, const struct route_config *route, unsigned slot);
+void contest_init(struct contest *contest, const struct contest_settings *settings, uint64_t now);
+void contest_reset(struct contest *contest, uint64_t now);
+void contest_advance(struct contest *contest, uint64_t now, const struct trial_source *source);
+// A score of the goal's metric. `arm` as in settings.arms; others are ignored.
+void contest_score(struct contest *contest, size_t arm, double score);
+
+struct contest_view { // of an ordered pair
+    double log_e, log_needed;
+    double difference, low, high; // better - worse in the metric's own unit; NAN: unknown
+};
+void contest_compare(const struct contest *contest, unsigned better, unsigned worse,
+                     struct contest_view *view);
+double contest_estimate(const struct contest *contest, unsigned index, double *count); // NAN: none
+int contest_winner(const struct contest *contest); // index in settings.arms; -1: none yet
+// Requests (or scores) of all arms together until the best so far would have won; NAN: unknown.
+double contest_left(const struct contest *contest);

@@ -1,0 +1,250 @@
+#include "rollout/contest.h"
+
+#include "rollout/winner.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LEAST_SCORES 100
+#define LEAST_VALUES 200
+#define BEST_SIZE    2000
+
+static bool rates(const struct contest *contest) {
+    enum guard_kind kind = contest->settings.goal.kind;
+    return kind == GUARD_ERROR_RATE || kind == GUARD_LATENCY;
+}
+
+void contest_read(struct contest_settings *settings, const struct route_config *route, unsigned slot) {
+    const struct rollout_config *config = route->rollout;
+    *settings = (struct contest_settings){
+        .more_is_better = config->goal->direction == GOAL_UP,
+        .margin = config->goal->margin,
+        .alpha = 1 - config->confidence / 100,
+        .horizon = (uint64_t)config->horizon * 1000000 / EXPERIMENT_TICK_NS,
+    };
+    guard_read_metric(config->goal->metric, &settings->goal);
+    settings->goal.slot = slot;
+    for (size_t i = 0; i < route->variant_count; i++)
+        if (route->variants[i].weight > 0)
+            settings->arms[settings->count++] = i;
+}
+
+// Events are bad: errors, or requests slower than the threshold that all arms share.
+static void start_pair(struct contest *contest, struct contest_pair *pair) {
+    double usual = contest->settings.goal.kind == GUARD_LATENCY ? 1 - contest->settings.goal.quantile : 0.01;
+    struct two_sample_settings settings = {
+        .direction = TWO_SAMPLE_HARM,
+        .rho = 1,
+        .delta = contest->settings.goal.kind == GUARD_ERROR_RATE ? contest->settings.margin / 100 : 0,
+        .prior_mean = usual,
+        .prior_weight = 50,
+        .restart_every = 10,
+        .decay = 1,
+    };
+    two_sample_init(&pair->evidence, &settings);
+    pair->waiting = (struct guard_batch){0};
+}
+
+void contest_reset(struct contest *contest, uint64_t now) {
+    memset(contest->totals, 0, sizeof contest->totals);
+    memset(contest->means, 0, sizeof contest->means);
+    contest->next = now;
+    for (unsigned i = 0; i < contest->settings.count; i++)
+        for (unsigned k = 0; k < contest->settings.count; k++)
+            start_pair(contest, &contest->pairs[i][k]);
+}
+
+void contest_init(struct contest *contest, const struct contest_settings *settings, uint64_t now) {
+    contest->settings = *settings;
+    contest_reset(contest, now);
+}
+
+// ---- ticks
+
+struct tick {
+    struct experiment_cell cells[CONTEST_ARMS];
+    double requests[CONTEST_ARMS], events[CONTEST_ARMS];
+};
+
+static bool read_tick(const struct contest *contest, const struct trial_source *source, struct tick *tick) {
+    for (unsigned i = 0; i < contest->settings.count; i++)
+        if (!source->read(source->context, contest->settings.arms[i], contest->next, &tick->cells[i]))
+            return false;
+    return true;
+}
+
+// False when the arms' times were not held against the same threshold.
+static bool count_events(const struct contest *contest, struct tick *tick) {
+    const struct guard_settings *goal = &contest->settings.goal;
+    uint32_t version = 0;
+    for (unsigned i = 0; i < contest->settings.count; i++) {
+        const struct experiment_cell *cell = &tick->cells[i];
+        double n = cell->started > cell->excluded ? (double)(cell->started - cell->excluded) : 0;
+        tick->requests[i] = n;
+        if (goal->kind == GUARD_ERROR_RATE) {
+            tick->events[i] = fmin(n, cell->failed);
+            continue;
+        }
+        if (n > 0 && (!cell->version || !cell->limit_us[goal->slot] || (version && version != cell->version)))
+            return false;
+        version = n > 0 ? cell->version : version;
+        tick->events[i] = n - fmin(n, cell->within[goal->slot]);
+    }
+    return true;
+}
+
+static void feed_pair(struct contest_pair *pair, const struct tick *tick, unsigned better, unsigned worse) {
+    pair->waiting.baseline += tick->requests[better];
+    pair->waiting.baseline_events += tick->events[better];
+    pair->waiting.candidate += tick->requests[worse];
+    pair->waiting.candidate_events += tick->events[worse];
+    if (pair->waiting.baseline <= 0 || pair->waiting.candidate <= 0)
+        return;
+    two_sample_update(&pair->evidence, pair->waiting.baseline, pair->waiting.baseline_events,
+                      pair->waiting.candidate, pair->waiting.candidate_events);
+    pair->waiting = (struct guard_batch){0};
+}
+
+static void feed_rates(struct contest *contest, struct tick *tick) {
+    if (!count_events(contest, tick))
+        return;
+    for (unsigned i = 0; i < contest->settings.count; i++) {
+        contest->totals[i].baseline += tick->requests[i];
+        contest->totals[i].baseline_events += tick->events[i];
+        for (unsigned k = 0; k < contest->settings.count; k++)
+            if (i != k)
+                feed_pair(&contest->pairs[i][k], tick, i, k);
+    }
+}
+
+static void feed_means(struct contest *contest, const struct tick *tick) {
+    for (unsigned i = 0; i < contest->settings.count; i++) {
+        const struct experiment_sum *sum = &tick->cells[i].means[contest->settings.goal.mean];
+        mean_merge(&contest->means[i], (double)sum->count, sum->sum, sum->squares);
+    }
+}
+
+// A time's threshold decides how long its tick takes to mature, as in the trial.
+static uint64_t maturity(const struct contest *contest, const struct tick *tick) {
+    uint64_t most = 0;
+    if (contest->settings.goal.kind != GUARD_LATENCY)
+        return contest->settings.horizon;
+    for (unsigned i = 0; i < contest->settings.count; i++) {
+        uint64_t limit = tick->cells[i].limit_us[contest->settings.goal.slot];
+        most = limit > most ? limit : most;
+    }
+    return most * 1000 / EXPERIMENT_TICK_NS + 2;
+}
+
+void contest_advance(struct contest *contest, uint64_t now, const struct trial_source *source) {
+    static struct tick tick; // large; one thread
+    if (contest->settings.goal.kind == GUARD_SCORE)
+        return;
+    if (now > EXPERIMENT_RING && contest->next < now - (EXPERIMENT_RING - 2))
+        contest->next = now - (EXPERIMENT_RING - 2);
+    for (; contest->next + 1 < now; contest->next++) {
+        if (!read_tick(contest, source, &tick))
+            continue;
+        if (contest->next + 1 + maturity(contest, &tick) > now)
+            return;
+        if (rates(contest))
+            feed_rates(contest, &tick);
+        else
+            feed_means(contest, &tick);
+    }
+}
+
+void contest_score(struct contest *contest, size_t arm, double score) {
+    for (unsigned i = 0; i < contest->settings.count; i++)
+        if (contest->settings.arms[i] == arm)
+            mean_add(&contest->means[i], score);
+}
+
+// ---- what it says
+
+double contest_estimate(const struct contest *contest, unsigned index, double *count) {
+    const struct guard_batch *total = &contest->totals[index];
+    *count = rates(contest) ? total->baseline : contest->means[index].count;
+    if (*count <= 0)
+        return NAN;
+    return rates(contest) ? total->baseline_events / total->baseline : contest->means[index].mean;
+}
+
+static struct mean as_mean(const struct contest *contest, unsigned index) {
+    const struct guard_batch *total = &contest->totals[index];
+    if (!rates(contest) || total->baseline <= 0)
+        return contest->means[index];
+    double p = total->baseline_events / total->baseline;
+    return (struct mean){total->baseline, p, total->baseline * p * (1 - p)};
+}
+
+// Evidence that the mean of i is better than that of k by more than the margin.
+static double mean_evidence(const struct contest *contest, unsigned i, unsigned k) {
+    const struct contest_settings *with = &contest->settings;
+    double least = with->goal.kind == GUARD_SCORE ? LEAST_SCORES : LEAST_VALUES;
+    if (contest->means[i].count < least || contest->means[k].count < least)
+        return 0;
+    double sign = with->more_is_better ? 1 : -1;
+    bool points = with->goal.kind == GUARD_SCORE;
+    struct mean_margins margins = {points ? 1 : 1 + sign * with->margin / 100,
+                                   points ? sign * with->margin : 0, 1, 1};
+    struct mean_difference difference;
+    if (!mean_compare(&contest->means[k], &contest->means[i], &margins, &difference))
+        return 0;
+    difference.difference *= sign;
+    return mean_log_e(&difference, mean_tuning(BEST_SIZE, with->alpha));
+}
+
+void contest_compare(const struct contest *contest, unsigned better, unsigned worse,
+                     struct contest_view *view) {
+    const struct contest_settings *with = &contest->settings;
+    *view = (struct contest_view){
+        .log_needed = log(with->count / with->alpha), .difference = NAN, .low = NAN, .high = NAN};
+    view->log_e = rates(contest) ? two_sample_log_e(&contest->pairs[better][worse].evidence, 1)
+                                 : mean_evidence(contest, better, worse);
+    struct mean a = as_mean(contest, better), b = as_mean(contest, worse);
+    struct mean_difference difference;
+    if (!mean_compare(&b, &a, &(struct mean_margins){1, 0, 1, 1}, &difference))
+        return;
+    view->difference = difference.difference;
+    if (difference.variance <= 0)
+        return;
+    double half = mean_margin(&difference, mean_tuning(BEST_SIZE, with->alpha / 2), with->alpha / 2);
+    view->low = difference.difference - half;
+    view->high = difference.difference + half;
+}
+
+int contest_winner(const struct contest *contest) {
+    double matrix[CONTEST_ARMS * CONTEST_ARMS] = {0};
+    unsigned count = contest->settings.count;
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned k = 0; k < count; k++) {
+            struct contest_view view;
+            if (i == k)
+                continue;
+            contest_compare(contest, i, k, &view);
+            matrix[i * count + k] = view.log_e;
+        }
+    }
+    return winner_of(matrix, (int)count, contest->settings.alpha);
+}
+
+// Evidence grows in proportion to what was seen: so much for so many, the rest for so many more.
+double contest_left(const struct contest *contest) {
+    double best = NAN, all = 0, count;
+    for (unsigned i = 0; i < contest->settings.count; i++) {
+        double least = INFINITY;
+        struct contest_view view = {0};
+        contest_estimate(contest, i, &count);
+        all += count;
+        for (unsigned k = 0; k < contest->settings.count; k++) {
+            if (i == k)
+                continue;
+            contest_compare(contest, i, k, &view);
+            least = fmin(least, view.log_e);
+        }
+        if (least > 0.5 && isfinite(least) && (isnan(best) || view.log_needed / least < best))
+            best = view.log_needed / least;
+    }
+    return isnan(best) ? NAN : ceil(fmax(0, best - 1) * all);
+}

@@ -1,0 +1,131 @@
+// A contest over simulated ticks and scores, seeded.
+#include "base/random.h"
+#include "rollout/contest.h"
+#include "unit.h"
+
+#include <math.h>
+#include <string.h>
+
+#define START UINT64_C(100000)
+
+struct world {
+    double error_rate[3];
+    uint64_t seed;
+};
+
+static bool read_tick(void *context, size_t arm, uint64_t tick, struct experiment_cell *cell) {
+    const struct world *world = context;
+    struct random_state random;
+    random_seed_fixed(&random, world->seed * 1000003 + tick * 7 + arm);
+    *cell = (struct experiment_cell){.tick = tick, .started = 50, .version = 2};
+    for (int i = 0; i < 50; i++)
+        cell->failed += (double)(random_next(&random) >> 11) / 9007199254740992.0 < world->error_rate[arm];
+    return true;
+}
+
+static struct contest_settings settings_of(enum guard_kind kind, unsigned arms) {
+    struct contest_settings settings = {.goal = {.name = "goal", .kind = kind, .limit = NAN},
+                                        .more_is_better = kind == GUARD_SCORE,
+                                        .alpha = 0.05,
+                                        .arms = {0, 1, 2},
+                                        .count = arms,
+                                        .horizon = 4};
+    return settings;
+}
+
+static int after(const struct world *world, unsigned arms, unsigned ticks) {
+    static struct contest contest;
+    struct contest_settings settings = settings_of(GUARD_ERROR_RATE, arms);
+    struct trial_source source = {read_tick, (void *)world};
+    contest_init(&contest, &settings, START);
+    for (unsigned i = 1; i <= ticks; i++) {
+        contest_advance(&contest, START + i, &source);
+        if (contest_winner(&contest) >= 0)
+            return contest_winner(&contest);
+    }
+    return -1;
+}
+
+static void fewer_errors_win(void **state) {
+    (void)state;
+    assert_int_equal(after(&(struct world){{0.05, 0.01, 0}, 1}, 2, 2000), 1);
+    assert_int_equal(after(&(struct world){{0.05, 0.06, 0.01}, 2}, 3, 4000), 2);
+}
+
+static void equal_variants_have_no_winner(void **state) {
+    (void)state;
+    int winners = 0;
+    for (uint64_t seed = 0; seed < 40; seed++)
+        winners += after(&(struct world){{0.02, 0.02, 0}, 100 + seed}, 2, 300) >= 0;
+    assert_in_range(winners, 0, 3); // at most one in twenty
+}
+
+static double score(struct random_state *random, double good) {
+    return (double)(random_next(random) >> 11) / 9007199254740992.0 < good ? 1 : 0;
+}
+
+// Three points of quality more: found, and the right one.
+static void three_points_of_quality_win(void **state) {
+    (void)state;
+    static struct contest contest;
+    struct contest_settings settings = settings_of(GUARD_SCORE, 2);
+    struct random_state random;
+    random_seed_fixed(&random, 5);
+    contest_init(&contest, &settings, START);
+    int scores = 0;
+    while (contest_winner(&contest) < 0 && scores < 60000) {
+        contest_score(&contest, 0, score(&random, 0.80));
+        contest_score(&contest, 1, score(&random, 0.83));
+        scores += 2;
+    }
+    assert_int_equal(contest_winner(&contest), 1);
+    struct contest_view view;
+    contest_compare(&contest, 1, 0, &view);
+    assert_true(view.low > 0 && view.low < 0.03 && view.high > 0.03);
+    assert_true(view.log_e >= view.log_needed);
+    double count;
+    assert_float_equal(contest_estimate(&contest, 1, &count), 0.83, 0.02);
+    assert_int_equal(count, scores / 2);
+}
+
+static void a_margin_must_be_exceeded(void **state) {
+    (void)state;
+    static struct contest contest;
+    struct contest_settings settings = settings_of(GUARD_SCORE, 2);
+    struct random_state random;
+    settings.margin = 0.05;
+    random_seed_fixed(&random, 6);
+    contest_init(&contest, &settings, START);
+    for (int i = 0; i < 20000; i++) {
+        contest_score(&contest, 0, score(&random, 0.80));
+        contest_score(&contest, 1, score(&random, 0.83));
+    }
+    assert_int_equal(contest_winner(&contest), -1);
+}
+
+static void it_says_how_much_is_missing(void **state) {
+    (void)state;
+    static struct contest contest;
+    struct contest_settings settings = settings_of(GUARD_SCORE, 2);
+    struct random_state random;
+    random_seed_fixed(&random, 7);
+    contest_init(&contest, &settings, START);
+    assert_true(isnan(contest_left(&contest)));
+    for (int i = 0; i < 1500; i++) {
+        contest_score(&contest, 0, score(&random, 0.70));
+        contest_score(&contest, 1, score(&random, 0.75));
+    }
+    if (contest_winner(&contest) < 0)
+        assert_true(isnan(contest_left(&contest)) || contest_left(&contest) > 0);
+}
+
+int test_contest(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fewer_errors_win),
+        cmocka_unit_test(equal_variants_have_no_winner),
+        cmocka_unit_test(three_points_of_quality_win),
+        cmocka_unit_test(a_margin_must_be_exceeded),
+        cmocka_unit_test(it_says_how_much_is_missing),
+    };
+    return cmocka_run_group_tests_name("contest", tests, NULL, NULL);
+}
