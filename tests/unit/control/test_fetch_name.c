@@ -1,25 +1,28 @@
 // fetch while a name is being resolved: the system's resolver may take minutes, on a thread of curl's.
 // Neither a time-out nor a cancellation may wait for it, since all rollouts are judged on the thread that
 // waits.
-#include "base/clock.h"
 #include "control/fetch.h"
 #include "peer.h"
 #include "unit.h"
 
+#include <dlfcn.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static unsigned asked, stuck;
 static bool let_go;
 
-// In place of the C library's, for the whole test program: it knows no names.
+// In place of the C library's, for the whole test program: everything but this test's name goes on to it.
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **list) {
-    (void)name, (void)service, (void)hints;
-    *list = NULL;
+    if (!name || strcmp(name, "stuck.invalid") != 0) {
+        int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+        void *found = dlsym(RTLD_NEXT, "getaddrinfo");
+        memcpy(&real, &found, sizeof real);
+        return real(name, service, hints, list);
+    }
     pthread_mutex_lock(&lock);
     asked++;
     stuck++;

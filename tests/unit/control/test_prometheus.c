@@ -278,7 +278,7 @@ static void the_first_failure_is_told_at_once(void **state) {
 
 static void a_good_answer_stands_in_for_failures_until_it_is_old(void **state) {
     struct scene *scene = *state;
-    poll(scene, NULL, 5, 5000, 300);
+    poll(scene, NULL, 5, 5000, 1000);
     peer_run_until(scene->base, &scene->told, 1);
     unsigned told = scene->told, asked = scene->peer.count;
     scene->peer.status = 500;
@@ -300,6 +300,7 @@ static void silence_becomes_an_error(void **state) {
     scene->peer.statuses[0] = 200;
     scene->peer.status = PEER_HOLD;
     poll(scene, NULL, 5, 60000, 50);
+    peer_run_until(scene->base, &scene->peer.count, 2);
     peer_run_until(scene->base, &scene->errors, 1);
     assert_string_equal(scene->error, "Prometheus has not answered");
     assert_int_equal(scene->peer.count, 2);
