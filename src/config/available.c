@@ -1,6 +1,7 @@
 // What a file may say and this build cannot do yet.
 #include "check.h"
 #include "config/rollout.h"
+#include <string.h>
 
 static void not_yet(struct report *report, struct place place, const char *what) {
     report_add(report, place, NULL, "%s: not available yet", what);
@@ -15,16 +16,19 @@ static void look_at_variant(struct report *report, const struct variant_config *
         not_yet(report, variant->place, "a variant's `price`");
 }
 
-static void look_at_rollout(struct report *report, const struct rollout_config *rollout) {
+static void look_at_rollout(struct report *report, const struct rollout_config *rollout, size_t variants) {
     if (rollout->strategy == ROLLOUT_ROLLING)
         not_yet(report, rollout->place, "`strategy: rolling`");
-    if (rollout->strategy == ROLLOUT_AB)
-        not_yet(report, rollout->place, "`strategy: ab`");
+    if (rollout->goal &&
+        (strstr(rollout->goal->metric, "latency_") || strstr(rollout->goal->metric, "ttft_")))
+        not_yet(report, rollout->goal->place, "a latency as `goal`");
+    if (rollout->strategy == ROLLOUT_AB && rollout->guard_count && variants > 2)
+        not_yet(report, rollout->place, "`guards` of an A/B test of more than two variants");
 }
 
 static void look_at_route(struct report *report, const struct route_config *route) {
     if (route->rollout)
-        look_at_rollout(report, route->rollout);
+        look_at_rollout(report, route->rollout, route->variant_count);
     if (route->mirror)
         not_yet(report, route->mirror->place, "`mirror`");
     for (size_t i = 0; i < route->variant_count; i++)

@@ -28,13 +28,15 @@ static void on_value(double baseline, double candidate, const char *error, void 
     guard_external(&poll->asks->controller->trial.guards[poll->guard], baseline, candidate, error);
 }
 
-static const struct prometheus_config *query_of(const struct rollout_config *config, const char *name) {
-    for (size_t i = 0; i < config->guard_count; i++)
-        if (config->guards[i].prometheus && strcmp(config->guards[i].name, name) == 0)
-            return config->guards[i].prometheus;
-    for (size_t i = 0; i < config->signal_count; i++)
-        if (config->signals[i].prometheus && strcmp(config->signals[i].name, name) == 0)
-            return config->signals[i].prometheus;
+// A guard and a signal may have the same name and ask differently.
+static const struct prometheus_config *query_of(const struct rollout_config *config,
+                                                const struct guard_settings *guard) {
+    bool signal = guard->role == GUARD_SIGNAL;
+    const struct guard_config *list = signal ? config->signals : config->guards;
+    size_t count = signal ? config->signal_count : config->guard_count;
+    for (size_t i = 0; i < count; i++)
+        if (list[i].prometheus && strcmp(list[i].name, guard->name) == 0)
+            return list[i].prometheus;
     return NULL;
 }
 
@@ -42,7 +44,7 @@ static void poll_guard(struct asks *asks, unsigned index) {
     const struct controller *controller = asks->controller;
     const struct guard_settings *guard = &controller->trial.guards[index].settings;
     const struct rollout_config *config = controller->config->rollout;
-    const struct prometheus_config *query = query_of(config, guard->name);
+    const struct prometheus_config *query = query_of(config, guard);
     struct poll *poll = &asks->polls[asks->poll_count++];
     must(query != NULL);
     bool compared = !(guard->limit == guard->limit); // NAN: no maximum, so it is held against the baseline's

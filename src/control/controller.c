@@ -32,6 +32,12 @@ struct controller *controller_new(struct control *control, struct journal *journ
     uint64_t now = clock_monotonic_ns();
     trial_init(&controller->trial, &settings, experiment_tick(now));
     controller->ticked_ns = controller->saved_ns = now;
+    if (config->rollout->strategy == ROLLOUT_AB) {
+        struct contest_settings goal;
+        contest_read(&goal, config, 0);
+        controller->contest = mem_zero(1, sizeof *controller->contest);
+        contest_init(controller->contest, &goal, experiment_tick(now));
+    }
     return controller;
 }
 
@@ -39,6 +45,7 @@ void controller_free(struct controller *controller) {
     if (!controller)
         return;
     asks_free(controller->asks);
+    mem_free(controller->contest);
     experiment_unref(controller->experiment);
     strbuf_free(&controller->decision);
     strbuf_free(&controller->because);
@@ -51,6 +58,7 @@ void controller_write(const struct controller *controller, struct strbuf *out) {
         .route = controller->config,
         .machine = (struct machine *)&controller->machine,
         .trial = (struct trial *)&controller->trial,
+        .contest = controller->contest,
         .decision_number = controller->decision_number,
         .decision = controller->decision,
         .because = controller->because,
@@ -59,8 +67,10 @@ void controller_write(const struct controller *controller, struct strbuf *out) {
 }
 
 bool controller_restore(struct controller *controller, struct slice text, bool *same, struct error *error) {
-    struct rollout_record record = {
-        .route = controller->config, .machine = &controller->machine, .trial = &controller->trial};
+    struct rollout_record record = {.route = controller->config,
+                                    .machine = &controller->machine,
+                                    .trial = &controller->trial,
+                                    .contest = controller->contest};
     bool read = rollout_record_read(&record, text, same, error);
     if (!read) {
         strbuf_free(&record.decision);
@@ -134,6 +144,8 @@ static bool journal_decision(struct controller *controller, const struct machine
 
 static void begin_anew(struct controller *controller) {
     trial_reset(&controller->trial, experiment_tick(clock_monotonic_ns()) + 1);
+    if (controller->contest)
+        contest_reset(controller->contest, experiment_tick(clock_monotonic_ns()) + 1);
     experiment_reset_groups(controller->experiment);
     experiment_forget_units(controller->experiment);
 }
@@ -310,6 +322,12 @@ void controller_tick(struct controller *controller, uint64_t now_ns) {
     }
     trial_advance(&controller->trial, experiment_tick(now_ns), elapsed_ms, &source);
     trial_judge(&controller->trial, controller->outcomes, &controller->judgement);
+    if (controller->contest) {
+        contest_advance(controller->contest, experiment_tick(now_ns), &source);
+        controller->judgement.winner = controller_judge_contest(controller);
+        if (controller->judgement.guards == VERDICT_PASS || controller->judgement.winner >= 0)
+            controller->judgement.because = controller->goal_because;
+    }
     struct rollout_event event = {
         .kind = EVENT_TICK, .elapsed_ms = elapsed_ms, .judgement = &controller->judgement};
     controller_send(controller, &event, NULL);

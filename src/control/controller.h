@@ -4,6 +4,7 @@
 #include "asks.h"
 #include "control.h"
 #include "journal.h"
+#include "rollout/contest.h"
 #include "rollout_record.h"
 
 struct controller {
@@ -16,6 +17,8 @@ struct controller {
     struct rollout_plan plan;
     struct machine machine;
     struct trial trial;
+    struct contest *contest; // ab; NULL otherwise
+    char goal_because[256];  // what the contest says
     struct guard_outcome outcomes[GUARDS_MOST];
     struct judgement judgement;
     uint64_t decision_number;
@@ -56,6 +59,8 @@ void controller_save(struct controller *controller); // now; what fails is logge
 void controller_emit(const struct controller *controller, struct emit *emit);
 void controller_emit_decision(const struct controller *controller, const struct machine *before,
                               const struct rollout_outcome *outcome, bool by_person, struct emit *emit);
+// contest_words.c: the contest in one sentence; the winner as the variant's index, or -1
+int controller_judge_contest(struct controller *controller);
 // rollout_report.c
 void controller_emit_report(const struct controller *controller, struct emit *emit);
 void controller_emit_plan(const struct controller *controller, double rps, struct emit *emit);

@@ -100,7 +100,20 @@ size_t events_count(const struct events *events) {
     return events->count;
 }
 
+// Those that have gone since the last interval make room.
+static void sweep(struct events *events) {
+    for (struct link *at = events->followers.next, *next; at != &events->followers; at = next) {
+        struct follower *follower = list_entry(at, struct follower, link);
+        next = at->next;
+        if (call_stream_open(follower->call))
+            continue;
+        call_stream_drop(follower->call);
+        let_go(events, follower);
+    }
+}
+
 bool events_join(struct events *events, struct call *call) {
+    sweep(events);
     if (events->count == EVENTS_CLIENTS)
         return false;
     struct follower *follower = mem_zero(1, sizeof *follower);

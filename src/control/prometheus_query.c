@@ -27,13 +27,6 @@ void prometheus_expand(const char *query, const char *route, const char *variant
     }
 }
 
-bool prometheus_asks_variant(const char *query) {
-    for (const char *at = strchr(query, '$'); at; at = strchr(at + 1, '$'))
-        if (names(at + 1, "variant"))
-            return true;
-    return false;
-}
-
 static void append_encoded(struct strbuf *out, struct slice text) {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.at[i];

@@ -6,7 +6,6 @@
 // `$variant` and `$route` replaced by the names, where no letter, digit or _ follows. Names need no quoting
 // (config: [A-Za-z0-9_.-]).
 void prometheus_expand(const char *query, const char *route, const char *variant, struct strbuf *out);
-bool prometheus_asks_variant(const char *query); // it has a `$variant`
 // "URL/api/v1/query?query=…" percent-encoded; `url` may have a path and a query of its own.
 void prometheus_url(const char *url, struct slice query, struct strbuf *out);
 

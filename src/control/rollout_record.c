@@ -60,6 +60,19 @@ static json_t *write_trial(const struct trial *trial) {
                      trial->share, "ratio_broken", trial->ratio_broken, "guards", guards);
 }
 
+// Pairs in order: [0][1], [0][2] … [1][0] …; none where the goal is a mean.
+static json_t *write_contest(const struct contest *contest) {
+    json_t *totals = json_array(), *means = json_array(), *pairs = json_array();
+    for (unsigned i = 0; i < contest->settings.count; i++) {
+        json_array_append_new(totals, write_batch(&contest->totals[i]));
+        json_array_append_new(means, write_mean(&contest->means[i]));
+        for (unsigned k = 0; k < contest->settings.count; k++)
+            json_array_append_new(pairs, write_process(&contest->pairs[i][k].evidence));
+    }
+    return json_pack("{s:s, s:f, s:o, s:o, s:o}", "goal", contest->settings.goal.name, "margin",
+                     contest->settings.margin, "totals", totals, "means", means, "pairs", pairs);
+}
+
 static json_t *write_machine(const struct rollout_record *record) {
     const struct machine *machine = record->machine;
     const struct route_config *route = record->route;
@@ -88,6 +101,8 @@ void rollout_record_write(const struct rollout_record *record, struct strbuf *ou
         write_machine(record), "trial", write_trial(record->trial), "decision_number",
         (json_int_t)record->decision_number, "because", record->because.at ? record->because.at : "",
         record->because.len, "decision", decision ? decision : json_null());
+    if (root && record->contest)
+        json_object_set_new(root, "contest", write_contest(record->contest));
     must(root != NULL);
     char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
     strbuf_string(out, text);
@@ -183,6 +198,24 @@ static void read_trial(json_t *object, struct trial *trial) {
                        kept) for (unsigned k = 0; k < trial->guard_count;
                                   k++) if (same_question(&trial->guards[k], kept))
         read_guard(kept, &trial->guards[k]);
+}
+
+// As long as the question and the number of arms are the same.
+static void read_contest(json_t *object, struct contest *contest) {
+    const char *goal = json_string_value(json_object_get(object, "goal"));
+    json_t *totals = json_object_get(object, "totals"), *means = json_object_get(object, "means");
+    json_t *pairs = json_object_get(object, "pairs");
+    unsigned count = contest->settings.count;
+    if (!goal || strcmp(goal, contest->settings.goal.name) != 0 || json_array_size(totals) != count ||
+        json_array_size(means) != count || json_array_size(pairs) != (size_t)count * count ||
+        json_number_value(json_object_get(object, "margin")) != contest->settings.margin)
+        return;
+    for (unsigned i = 0; i < count; i++) {
+        read_batch(json_array_get(totals, i), &contest->totals[i]);
+        read_mean(json_array_get(means, i), &contest->means[i]);
+        for (unsigned k = 0; k < count; k++)
+            read_process(json_array_get(pairs, (size_t)i * count + k), &contest->pairs[i][k].evidence);
+    }
 }
 
 static bool named(const char *name, const char *(*name_of)(int), int count, int *out) {
@@ -289,6 +322,8 @@ bool rollout_record_read(struct rollout_record *record, struct slice text, bool 
     if (read) {
         read_trial(json_object_get(root, "trial"), record->trial);
         read_decision(root, record);
+        if (record->contest)
+            read_contest(json_object_get(root, "contest"), record->contest);
         *same = whole && same_text(root, "strategy", rollout_strategy_name(config->strategy)) &&
                 same_text(root, "baseline", config->baseline) &&
                 same_text(root, "candidate", config->candidate);

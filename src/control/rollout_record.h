@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "config/config.h"
+#include "rollout/contest.h"
 #include "rollout/machine.h"
 #include "rollout/trial.h"
 
@@ -12,6 +13,7 @@ struct rollout_record {
     const struct route_config *route;
     struct machine *machine;
     struct trial *trial;
+    struct contest *contest;  // NULL: none
     uint64_t decision_number; // of the route's last decision; 0: none yet
     struct strbuf decision;   // its JSON
     struct strbuf because;    // its sentence

@@ -25,6 +25,22 @@ static void emit_metric(const struct guard *guard, const struct guard_outcome *o
     emit_end(emit, '}');
 }
 
+static void emit_goal_metric(const struct controller *controller, size_t variant, struct emit *emit) {
+    const struct contest *contest = controller->contest;
+    for (unsigned i = 0; contest && i < contest->settings.count; i++) {
+        double count, estimate;
+        if (contest->settings.arms[i] != variant)
+            continue;
+        estimate = contest_estimate(contest, i, &count);
+        emit_object(emit);
+        emit_text(emit_name(emit, "name"), contest->settings.goal.name);
+        emit_text(emit_name(emit, "unit"), guard_unit(&contest->settings.goal));
+        emit_number(emit_name(emit, "estimate"), estimate, 6);
+        emit_number(emit_name(emit, "count"), count, 0);
+        emit_end(emit, '}');
+    }
+}
+
 static void emit_variant(const struct controller *controller, size_t index, struct emit *emit) {
     const struct variant_config *variant = &controller->config->variants[index];
     bool candidate = index == controller->plan.candidate, baseline = index == controller->plan.baseline;
@@ -41,6 +57,7 @@ static void emit_variant(const struct controller *controller, size_t index, stru
     emit_percent(emit_name(emit, "weight"), live_split(&route->live)->weight[index]);
     emit_u64(emit_name(emit, "requests"), requests);
     emit_array(emit_name(emit, "metrics"));
+    emit_goal_metric(controller, index, emit);
     for (unsigned i = 0; (candidate || baseline) && i < controller->trial.guard_count; i++)
         emit_metric(&controller->trial.guards[i], &controller->outcomes[i], candidate, emit);
     emit_end(emit, ']');
@@ -74,6 +91,57 @@ static double requests_left(const struct controller *controller) {
     return ceil(most);
 }
 
+static void emit_pair(const struct controller *controller, unsigned better, unsigned worse,
+                      struct emit *emit) {
+    const struct contest *contest = controller->contest;
+    struct contest_view view;
+    contest_compare(contest, better, worse, &view);
+    emit_object(emit);
+    emit_text(emit_name(emit, "metric"), contest->settings.goal.name);
+    emit_text(emit_name(emit, "better"), controller->config->variants[contest->settings.arms[better]].name);
+    emit_text(emit_name(emit, "than"), controller->config->variants[contest->settings.arms[worse]].name);
+    emit_text(emit_name(emit, "unit"), guard_unit(&contest->settings.goal));
+    emit_number(emit_name(emit, "difference"), view.difference, 6);
+    emit_number(emit_name(emit, "low"), view.low, 6);
+    emit_number(emit_name(emit, "high"), view.high, 6);
+    emit_number(emit_name(emit, "log10_e"), view.log_e / LN10, 3);
+    emit_number(emit_name(emit, "needed_log10_e"), view.log_needed / LN10, 3);
+    emit_end(emit, '}');
+}
+
+// Of two variants the one that looks better is held against the other.
+static void emit_contest(const struct controller *controller, struct emit *emit) {
+    const struct contest *contest = controller->contest;
+    bool more = contest->settings.more_is_better;
+    for (unsigned i = 0; i < contest->settings.count; i++) {
+        for (unsigned k = i + 1; k < contest->settings.count; k++) {
+            double count, a = contest_estimate(contest, i, &count), b = contest_estimate(contest, k, &count);
+            bool first = more ? a >= b : a <= b;
+            emit_pair(controller, first ? i : k, first ? k : i, emit);
+        }
+    }
+}
+
+static void emit_goal(const struct controller *controller, struct emit *emit) {
+    emit_name(emit, "goal");
+    if (!controller->contest) {
+        emit_null(emit);
+        return;
+    }
+    const struct contest_settings *settings = &controller->contest->settings;
+    emit_object(emit);
+    emit_text(emit_name(emit, "name"), settings->goal.name);
+    emit_text(emit_name(emit, "role"), "goal");
+    emit_bool(emit_name(emit, "dry_run"), false);
+    emit_text(emit_name(emit, "verdict"),
+              verdict_name(controller->machine.winner >= 0 ? VERDICT_PASS : VERDICT_WAIT));
+    emit_text(emit_name(emit, "direction"), settings->more_is_better ? "up" : "down");
+    emit_number(emit_name(emit, "margin"), settings->margin, 6);
+    emit_text(emit_name(emit, "because"), controller->goal_because);
+    emit_text(emit_name(emit, "unit"), guard_unit(&settings->goal));
+    emit_end(emit, '}');
+}
+
 void controller_emit_report(const struct controller *controller, struct emit *emit) {
     emit_object(emit);
     emit_text(emit_name(emit, "route"), controller->name);
@@ -83,7 +151,10 @@ void controller_emit_report(const struct controller *controller, struct emit *em
     for (size_t i = 0; i < controller->config->variant_count; i++)
         emit_variant(controller, i, emit);
     emit_end(emit, ']');
+    emit_goal(controller, emit);
     emit_array(emit_name(emit, "comparisons"));
+    if (controller->contest)
+        emit_contest(controller, emit);
     for (unsigned i = 0; i < controller->trial.guard_count; i++)
         if (controller->trial.guards[i].settings.role != GUARD_LIMIT)
             emit_comparison(controller, i, emit);
@@ -91,7 +162,8 @@ void controller_emit_report(const struct controller *controller, struct emit *em
     emit_text(emit_name(emit, "winner"), controller->machine.winner >= 0
                                              ? controller->config->variants[controller->machine.winner].name
                                              : NULL);
-    emit_number(emit_name(emit, "requests_left"), requests_left(controller), 0);
+    emit_number(emit_name(emit, "requests_left"),
+                controller->contest ? contest_left(controller->contest) : requests_left(controller), 0);
     emit_end(emit, '}');
 }
 

@@ -301,8 +301,13 @@ bool rollouts_feedback(struct rollouts *rollouts, size_t route, size_t variant, 
         return false;
     struct controller *controller = rollouts->controllers[route];
     struct guard *guard = trial_guard(&controller->trial, metric);
-    if (!guard || guard->settings.kind != GUARD_SCORE)
-        return false;
+    bool guarded = guard && guard->settings.kind == GUARD_SCORE;
+    bool goal = controller->contest && controller->contest->settings.goal.kind == GUARD_SCORE &&
+                strcmp(controller->contest->settings.goal.name, metric) == 0;
+    if (goal)
+        contest_score(controller->contest, variant, score);
+    if (!guarded)
+        return goal;
     if (variant == controller->plan.candidate || variant == controller->plan.baseline)
         guard_score(guard, variant == controller->plan.candidate, score);
     return true;

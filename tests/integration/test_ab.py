@@ -1,0 +1,72 @@
+"""A/B tests: scores come in as feedback, the better variant wins, equal ones do not."""
+import json
+import random
+
+import pytest
+
+from harness.admin import Admin
+from harness.scale import patience, scaled
+from harness.sluice import pool, route
+from harness.wait import wait_for
+from test_rollout import decisions_of, rollout_of, weight_of
+
+
+def start(start_sluice, upstream, **rollout):
+    names = ("stable", "canary")
+    settings = {"strategy": "ab", "goal": {"metric": "quality", "direction": "up"}, **rollout}
+    variants = {n: {"pool": n, "weight": 50, "version": f"{n}-1"} for n in names}
+    return start_sluice({"pools": {n: pool(upstream(n)) for n in names},
+                         "routes": [route("chat", variants, sticky={"by": ["header X-User-Id"]}, rollout=settings)]})
+
+
+def post_scores(daemon, quality, most, seed=1):
+    """One score after the other, 0 or 1, until somebody has won; how many there were."""
+    rng = random.Random(seed)
+    admin = Admin(daemon.config["admin"]["address"][5:])
+    for number in range(most):
+        variant = ("stable", "canary")[number % 2]
+        body = {"route": "chat", "variant": variant, "score": 1 if rng.random() < quality[variant] else 0}
+        assert admin.ask("POST", "/api/v1/feedback", body=json.dumps(body)).status == 200
+        if number % 200 == 199 and rollout_of(daemon)["winner"]:
+            return number + 1
+    return most
+
+
+def test_the_better_quality_wins(start_sluice, upstream):
+    """Three points more: found within some thousand scores, and the right one."""
+    daemon = start(start_sluice, upstream, on_winner="promote", watch="500ms")
+    quality = {"stable": 0.80, "canary": 0.83} if scaled(10) == 10 else {"stable": 0.6, "canary": 0.9}
+    count = post_scores(daemon, quality, 60_000)
+    wait_for(lambda: rollout_of(daemon)["winner"] == "canary", patience(10), f"a winner after {count} scores")
+    wait_for(lambda: weight_of(daemon) == 100, patience(10), "it is promoted")
+    won = next(d for d in decisions_of(daemon) if d["action"] == "winner")
+    assert "canary wins by quality" in won["because"] and "stable" in won["because"]
+    report = daemon.cli("report", "chat")
+    assert report.returncode == 0 and "winner: canary" in report.stdout, report.stdout
+
+
+def test_equal_variants_have_no_winner(start_sluice, upstream):
+    daemon = start(start_sluice, upstream)
+    post_scores(daemon, {"stable": 0.8, "canary": 0.8}, scaled(6000, 600), seed=7)
+    report = daemon.cli("report", "chat")
+    assert rollout_of(daemon)["winner"] is None and rollout_of(daemon)["state"] == "step"
+    assert "no winner yet" in report.stdout and "better than" in report.stdout, report.stdout
+    assert weight_of(daemon) == 50
+
+
+def test_a_test_ends_after_max_duration(start_sluice, upstream):
+    daemon = start(start_sluice, upstream, max_duration="1s")
+    wait_for(lambda: rollout_of(daemon)["state"] == "stopped", patience(15))
+    assert weight_of(daemon) == 50 and "without a winner" in rollout_of(daemon)["because"]
+
+
+@pytest.mark.parametrize("on_winner", ["hold", "promote"])
+def test_what_was_counted_survives_a_restart(start_sluice, upstream, on_winner):
+    daemon = start(start_sluice, upstream, on_winner=on_winner)
+    post_scores(daemon, {"stable": 0.6, "canary": 0.7}, 400)
+    before = daemon.admin().get("/api/v1/routes/chat/report")
+    assert daemon.stop() == 0
+    daemon.start()
+    after = daemon.admin().get("/api/v1/routes/chat/report")
+    assert [v["metrics"] for v in after["variants"]] == [v["metrics"] for v in before["variants"]]
+    assert rollout_of(daemon)["state"] == "step"
