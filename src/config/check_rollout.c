@@ -140,6 +140,10 @@ static void check_guard(struct check *check, struct guard_config *guard, const c
                        "%s `%s` is a metric of sluice itself and takes no `prometheus`", kind, guard->name);
         else if (!max && !margin)
             report_add(report, guard->place, NULL, "%s `%s` needs `max` or `margin`", kind, guard->name);
+        else if (!max && guard->prometheus->query && !strstr(guard->prometheus->query, "$variant"))
+            report_add(report, place_of_field(check, &guard->prometheus->query, guard->place),
+                       "or give `max`, which needs no comparison",
+                       "`margin` compares two variants, so `query` needs `$variant`");
     } else if (max && !report_given(report, &guard->prometheus)) {
         report_add(report, place_of_field(check, &guard->max, guard->place),
                    "absolute limits stand in `rollout.limits`", "`max` belongs to a `prometheus` metric");

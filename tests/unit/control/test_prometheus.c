@@ -27,8 +27,6 @@ static void names_are_put_in(void **state) {
         assert_string_equal(strbuf_text(&out), cases[i][1]);
         strbuf_free(&out);
     }
-    assert_true(prometheus_asks_variant("x{v=~\"a$\",w=\"$variant\"}"));
-    assert_false(prometheus_asks_variant("x{v=\"$variants\",w=\"$route$\"}"));
 }
 
 static void the_url_is_built(void **state) {
