@@ -61,8 +61,9 @@ struct absolute_config { // absolute limits by metric
     double amount; // a share 0..1 of error_rate, microseconds of a latency
 };
 
-#define ROLLOUT_TIMES   8  // latencies that one rollout may judge
-#define ROLLOUT_METRICS 32 // guards, signals and limits together
+#define ROLLOUT_TIMES      8 // latencies that one rollout may judge
+#define ROLLOUT_STEPS_MOST 64
+#define ROLLOUT_METRICS    32 // guards, signals and limits together
 
 struct rollout_config {
     struct place place;

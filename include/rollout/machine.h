@@ -111,11 +111,11 @@ struct rollout_step_plan {
     int64_t duration_ms;   // at least
     uint64_t min_requests; // of the candidate, at least
 };
-#define ROLLOUT_STEPS 64
+#define ROLLOUT_STEPS ROLLOUT_STEPS_MOST
 struct rollout_plan {
     enum rollout_strategy strategy;
     size_t baseline, candidate, variant_count;
-    struct rollout_step_plan steps[ROLLOUT_STEPS]; // rolling: weight -1 is never there, one per batch
+    struct rollout_step_plan steps[ROLLOUT_STEPS]; // rolling: not used, there may be more batches
     unsigned step_count;
     bool gated;            // there are gates before the first step
     bool hooked;           // there is hooks.before_step

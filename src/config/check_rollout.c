@@ -120,6 +120,9 @@ static void check_steps(struct check *check, const struct rollout_config *rollou
     if (rollout->steps && rollout->step_count == 0)
         report_add(check->report, place_of_field(check, &rollout->steps, rollout->place), NULL,
                    "`steps` is empty");
+    if (rollout->step_count > ROLLOUT_STEPS_MOST)
+        report_add(check->report, place_of_field(check, &rollout->steps, rollout->place), NULL,
+                   "a rollout may have %d steps, not %zu", ROLLOUT_STEPS_MOST, rollout->step_count);
     for (size_t i = 0; i < rollout->step_count; i++)
         check_step(check, &rollout->steps[i], &last);
 }

@@ -4,6 +4,7 @@
 #include "controller.h"
 #include "gates.h"
 #include "prometheus_poller.h"
+#include "rolling.h"
 
 #include <string.h>
 
@@ -15,8 +16,9 @@ struct poll { // of one guard
 struct asks {
     struct controller *controller;
     const struct asks_settings *settings;
-    struct gates *gates;  // NULL: not asked
-    struct webhook *hook; // NULL: not asked
+    struct gates *gates;     // NULL: not asked
+    struct webhook *hook;    // NULL: not asked
+    struct rolling *rolling; // NULL: another strategy
     struct poll polls[GUARDS_MOST];
     unsigned poll_count;
 };
@@ -66,6 +68,8 @@ struct asks *asks_new(struct controller *controller, const struct asks_settings 
     struct asks *asks = mem_zero(1, sizeof *asks);
     asks->controller = controller;
     asks->settings = settings;
+    if (controller->plan.strategy == ROLLOUT_ROLLING)
+        asks->rolling = rolling_new(controller, settings);
     for (unsigned i = 0; i < controller->trial.guard_count; i++)
         if (controller->trial.guards[i].settings.kind == GUARD_EXTERNAL)
             poll_guard(asks, i);
@@ -74,6 +78,8 @@ struct asks *asks_new(struct controller *controller, const struct asks_settings 
 
 void asks_stop(struct asks *asks) {
     gates_cancel(asks->gates);
+    if (asks->rolling)
+        rolling_stop(asks->rolling);
     if (asks->hook)
         webhook_cancel(asks->hook);
     asks->gates = NULL;
@@ -86,6 +92,7 @@ void asks_free(struct asks *asks) {
     asks_stop(asks);
     for (unsigned i = 0; i < asks->poll_count; i++)
         prometheus_poller_free(asks->polls[i].poller);
+    rolling_free(asks->rolling);
     mem_free(asks);
 }
 
@@ -146,12 +153,24 @@ void asks_hook(struct asks *asks) {
     if (asks->hook || !url)
         return;
     struct strbuf body = {0};
-    struct hook_news news = news_of(controller, controller->plan.steps[controller->machine.step].weight);
+    bool weighed = controller->plan.strategy != ROLLOUT_ROLLING;
+    struct hook_news news =
+        news_of(controller, weighed ? controller->plan.steps[controller->machine.step].weight : 0);
     news.because = strbuf_text(&controller->because);
     hook_write(HOOK_BEFORE_STEP, &news, &body);
     asks->hook = hook_ask(asks->settings->fetcher, url, strbuf_as_slice(&body), asks->settings->user_agent, 0,
                           on_hook, asks);
     strbuf_free(&body);
+}
+
+void asks_batch(struct asks *asks) {
+    if (asks->rolling)
+        rolling_start(asks->rolling);
+}
+
+void asks_tick(struct asks *asks, uint64_t now_ns) {
+    if (asks->rolling)
+        rolling_tick(asks->rolling, now_ns);
 }
 
 void asks_tell_hook(struct asks *asks, enum hook_kind kind) {

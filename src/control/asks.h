@@ -9,15 +9,17 @@ struct controller;
 struct asks;
 struct asks_settings { // of the daemon; outlives the asks
     struct event_base *base;
-    struct fetcher *fetcher;
+    struct fetcher *fetcher, *updates; // updates are long: nothing short waits behind them
     struct notifier *notifier;
     const char *user_agent;
 };
 // Begins to poll Prometheus for the guards that want it.
 struct asks *asks_new(struct controller *controller, const struct asks_settings *settings);
 void asks_free(struct asks *asks);  // cancels all but what the notifier has; NULL is allowed
-void asks_stop(struct asks *asks);  // gates and hook: their answers count no more
+void asks_stop(struct asks *asks);  // gates, hook and batch: their answers count no more
 void asks_gates(struct asks *asks); // nothing happens while they are asked already
 void asks_hook(struct asks *asks);
+void asks_batch(struct asks *asks); // rolling: the batch of the machine's step
+void asks_tick(struct asks *asks, uint64_t now_ns);
 void asks_tell_hook(struct asks *asks, enum hook_kind kind); // on_promote, on_rollback
 void asks_tell_decision(struct asks *asks);                  // the controller's last, to `notify`

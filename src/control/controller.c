@@ -6,8 +6,9 @@
 
 #include <string.h>
 
-#define SAVE_NS (UINT64_C(5) * NS_PER_S) // how much evidence a crash may cost
-#define LOOK_NS NS_PER_S
+#define SAVE_NS       (UINT64_C(5) * NS_PER_S) // how much evidence a crash may cost
+#define LOOK_NS       NS_PER_S
+#define UNLISTED_MOST 65536
 
 // ---- making and keeping
 
@@ -49,6 +50,7 @@ void controller_free(struct controller *controller) {
     experiment_unref(controller->experiment);
     strbuf_free(&controller->decision);
     strbuf_free(&controller->because);
+    strbuf_free(&controller->unlisted);
     mem_free(controller->name);
     mem_free(controller);
 }
@@ -114,30 +116,64 @@ void controller_save(struct controller *controller) {
     tell_journal(controller, saved, &error);
 }
 
-// The state goes first, with the decision in it: what a crash leaves out of the list of decisions is put
-// there at the next start.
-static bool journal_decision(struct controller *controller, const struct machine *before,
-                             const struct rollout_outcome *outcome, bool by_person, struct error *error) {
+// ---- the decision that is being made
+
+struct decided { // the one before it
+    uint64_t number;
+    struct strbuf decision, because;
+};
+
+static struct decided compose(struct controller *controller, const struct machine *before,
+                              const struct rollout_outcome *outcome, bool by_person) {
+    struct decided last = {controller->decision_number, controller->decision, controller->because};
     struct strbuf text = {0};
     struct emit emit = {.out = &text};
     controller->decision_number++;
     controller_emit_decision(controller, before, outcome, by_person, &emit);
-    struct strbuf decision = controller->decision, because = controller->because;
     controller->decision = text;
     controller->because = (struct strbuf){0};
     strbuf_string(&controller->because, outcome->because);
-    if (journal_state(controller, error) &&
-        journal_decide(controller->journal, strbuf_as_slice(&text), error)) {
-        strbuf_free(&decision);
-        strbuf_free(&because);
-        return true;
-    }
+    return last;
+}
+
+static void keep_composed(struct decided *last) {
+    strbuf_free(&last->decision);
+    strbuf_free(&last->because);
+}
+
+static void undo_composed(struct controller *controller, const struct decided *last) {
     strbuf_free(&controller->decision);
     strbuf_free(&controller->because);
-    controller->decision = decision;
-    controller->because = because;
-    controller->decision_number--;
-    return false;
+    controller->decision_number = last->number;
+    controller->decision = last->decision;
+    controller->because = last->because;
+}
+
+// What was done although it could not be written is listed before the next one.
+static bool list_unlisted(struct controller *controller, struct error *error) {
+    struct strbuf *unlisted = &controller->unlisted;
+    while (unlisted->len) {
+        struct slice rest = strbuf_as_slice(unlisted);
+        if (!journal_decide(controller->journal, slice_cut(&rest, '\n'), error))
+            return false;
+        memmove(unlisted->at, rest.at, rest.len);
+        unlisted->len = rest.len;
+    }
+    return true;
+}
+
+static void leave_unlisted(struct controller *controller) {
+    if (controller->unlisted.len > UNLISTED_MOST)
+        return; // the log has it
+    strbuf_slice(&controller->unlisted, strbuf_as_slice(&controller->decision));
+    strbuf_char(&controller->unlisted, '\n');
+}
+
+// The state goes first, with the decision in it: what a crash leaves out of the list of decisions is put
+// there at the next start.
+static bool journal_decision(struct controller *controller, struct error *error) {
+    return journal_state(controller, error) && list_unlisted(controller, error) &&
+           journal_decide(controller->journal, strbuf_as_slice(&controller->decision), error);
 }
 
 // ---- acting
@@ -188,6 +224,8 @@ static void ask(struct controller *controller, unsigned acts) {
         asks_gates(controller->asks);
     if (acts & ACT_ASK_HOOK)
         asks_hook(controller->asks);
+    if (acts & ACT_BATCH)
+        asks_batch(controller->asks);
     if (acts & ACT_TELL_PROMOTE)
         asks_tell_hook(controller->asks, HOOK_ON_PROMOTE);
     if (acts & ACT_TELL_ROLLBACK)
@@ -204,6 +242,8 @@ void controller_ask_again(struct controller *controller) {
         asks_gates(controller->asks);
     if (controller->machine.state == ROLLOUT_HOOK && hold != HOLD_HOOK)
         asks_hook(controller->asks);
+    if (controller->machine.state == ROLLOUT_STEP && controller->plan.strategy == ROLLOUT_ROLLING)
+        asks_batch(controller->asks);
 }
 
 static void log_decision(const struct controller *controller, const struct rollout_outcome *outcome,
@@ -239,24 +279,28 @@ void controller_carry_out(struct controller *controller, const struct machine *b
         acts &= ~(unsigned)ACT_WEIGHTS;
     }
     if (outcome->action != DECISION_NONE) {
-        bool written =
-            kind != EVENT_JOURNAL_FAILED && journal_decision(controller, before, outcome, by_person, &error);
+        struct decided last = compose(controller, before, outcome, by_person);
+        bool written = kind != EVENT_JOURNAL_FAILED && journal_decision(controller, &error);
         if (!written && !may_go_on(outcome, by_person, kind)) {
+            undo_composed(controller, &last);
             controller->machine = *before;
             tell_journal(controller, false, &error);
             return;
         }
+        keep_composed(&last);
+        if (!written)
+            leave_unlisted(controller);
         controller->decisions[outcome->action]++;
         controller->state_before = before->state;
         log_decision(controller, outcome, by_person);
         act(controller, acts);
         ask(controller, acts);
-        if (controller->asks && written)
+        if (controller->asks)
             asks_tell_decision(controller->asks);
+        if (controller->decided)
+            controller->decided(controller, controller->decided_context);
         if (!written && kind != EVENT_JOURNAL_FAILED)
             tell_journal(controller, false, &error);
-        else if (controller->decided)
-            controller->decided(controller, controller->decided_context);
     } else {
         act(controller, acts);
         ask(controller, acts);
@@ -331,6 +375,7 @@ void controller_tick(struct controller *controller, uint64_t now_ns) {
     struct rollout_event event = {
         .kind = EVENT_TICK, .elapsed_ms = elapsed_ms, .judgement = &controller->judgement};
     controller_send(controller, &event, NULL);
+    asks_tick(controller->asks, now_ns);
     bool due = now_ns - controller->saved_ns >= (controller->journal_failing ? LOOK_NS : SAVE_NS);
     if (due && (rollout_state_running(controller->machine.state) || controller->journal_failing))
         controller_save(controller);

@@ -23,6 +23,7 @@ struct controller {
     struct judgement judgement;
     uint64_t decision_number;
     struct strbuf decision, because; // the last one's JSON and sentence
+    struct strbuf unlisted;          // decisions that could not be written when they were carried out; lines
     uint64_t decisions[DECISION_ACTIONS];
     enum rollout_state state_before; // the last decision
     struct asks *asks;               // NULL until the plan is live

@@ -61,7 +61,8 @@ static void emit_weights(const struct controller *controller, const struct machi
 
 static void emit_steps(const struct controller *controller, struct emit *emit) {
     emit_array(emit_name(emit, "steps"));
-    for (unsigned i = 0; i < controller->plan.step_count; i++) {
+    bool weighed = controller->plan.strategy != ROLLOUT_ROLLING;
+    for (unsigned i = 0; weighed && i < controller->plan.step_count; i++) {
         const struct rollout_step_plan *step = &controller->plan.steps[i];
         emit_object(emit);
         emit_name(emit, "weight");
@@ -104,6 +105,7 @@ void controller_emit(const struct controller *controller, struct emit *emit) {
     emit_text(emit_name(emit, "state"), rollout_state_name(machine->state));
     emit_text(emit_name(emit, "hold"), rollout_hold_name(machine->hold));
     emit_u64(emit_name(emit, "step"), machine->step);
+    emit_u64(emit_name(emit, "step_count"), controller->plan.step_count);
     emit_steps(controller, emit);
     emit_weights(controller, machine, emit);
     emit_number(emit_name(emit, "state_seconds"), (double)machine->state_ms / 1000, 1);

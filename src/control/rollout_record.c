@@ -271,8 +271,8 @@ static bool read_machine(json_t *object, const struct rollout_record *record, bo
     if (!named(json_string_value(json_object_get(object, "state")), state_of, ROLLOUT_STATES, &state) ||
         !named(json_string_value(json_object_get(object, "hold")), hold_of, ROLLOUT_HOLDS, &hold))
         return error_set(error, "its state or hold is not known");
-    if (!version || strlen(version) >= sizeof machine.version || step < 0 || step >= ROLLOUT_STEPS ||
-        state_ms < 0 || total_ms < 0)
+    if (!version || strlen(version) >= sizeof machine.version || step < 0 || step > 1000000 || state_ms < 0 ||
+        total_ms < 0)
         return error_set(error, "its version, step or times cannot be");
     machine.state = (enum rollout_state)state;
     machine.hold = (enum rollout_hold)hold;

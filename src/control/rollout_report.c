@@ -250,7 +250,8 @@ void controller_emit_plan(const struct controller *controller, double rps, struc
     emit_text(emit_name(emit, "route"), controller->name);
     emit_number(emit_name(emit, "rps"), rps, 3);
     emit_array(emit_name(emit, "steps"));
-    for (unsigned i = 0; i < controller->plan.step_count; i++)
+    bool weighed = controller->plan.strategy != ROLLOUT_ROLLING;
+    for (unsigned i = 0; weighed && i < controller->plan.step_count; i++)
         if (controller->plan.steps[i].weight > 0 && controller->plan.steps[i].weight < SHARE_WHOLE)
             emit_step_plan(controller, i, rps, emit);
     emit_end(emit, ']');

@@ -9,13 +9,14 @@
 #include <string.h>
 
 #define TICK_MS 250
+#define UPDATES 64
 #define FETCHES 16 // questions of all rollouts that are under way at once
 
 struct rollouts {
     struct control *control;
     struct journal *journal; // NULL: not needed yet
     struct event *tick;
-    struct fetcher *fetcher;
+    struct fetcher *fetcher, *updates;
     struct notifier *notifier;
     char *user_agent;
     struct asks_settings asks;
@@ -54,10 +55,11 @@ struct rollouts *rollouts_new(struct control *control) {
     rollouts->user_agent = mem_copy_string(strbuf_text(&agent));
     strbuf_free(&agent);
     rollouts->fetcher = fetcher_new(control->base, FETCHES);
+    rollouts->updates = fetcher_new(control->base, UPDATES);
     rollouts->notifier = notifier_new(control->base, rollouts->fetcher,
                                       &(struct notifier_settings){.user_agent = rollouts->user_agent});
-    rollouts->asks =
-        (struct asks_settings){control->base, rollouts->fetcher, rollouts->notifier, rollouts->user_agent};
+    rollouts->asks = (struct asks_settings){control->base, rollouts->fetcher, rollouts->updates,
+                                            rollouts->notifier, rollouts->user_agent};
     rollouts->tick = event_new(control->base, -1, EV_PERSIST, on_tick, rollouts);
     must(rollouts->tick && event_add(rollouts->tick, &every) == 0);
     return rollouts;
@@ -78,6 +80,7 @@ void rollouts_free(struct rollouts *rollouts) {
     controllers_free(rollouts->controllers, rollouts->count);
     notifier_free(rollouts->notifier);
     fetcher_free(rollouts->fetcher);
+    fetcher_free(rollouts->updates);
     journal_close(rollouts->journal);
     event_free(rollouts->tick);
     mem_free(rollouts->user_agent);

@@ -46,7 +46,16 @@ static void hook_failed(struct move *move) {
 static void batch_done(struct move *move) {
     if (move->plan->strategy != ROLLOUT_ROLLING)
         return;
-    move_enter(move, move->machine->step + 1, move_because(move));
+    unsigned next = move->machine->step + 1;
+    if (paused(move->machine) && next < move->plan->step_count) { // the next batch waits
+        move->machine->state = ROLLOUT_PAUSED;
+        move->machine->state_ms = 0;
+        move->machine->step = next;
+        move_decide(move, DECISION_PAUSE, "%s; batch %u of %u waits", move_because(move), next + 1,
+                    move->plan->step_count);
+        return;
+    }
+    move_enter(move, next, move_because(move));
 }
 
 static void batch_failed(struct move *move) {

@@ -50,9 +50,9 @@ void move_by_promote(struct move *move) {
             move_enter(move, machine->step + 1, why);
         }
         break;
-    case ROLLOUT_PAUSED:
+    case ROLLOUT_PAUSED: // rolling: the batch that comes next
         pass_hold(move);
-        move_enter(move, machine->step + 1, why);
+        move_enter(move, machine->step + (move->plan->strategy != ROLLOUT_ROLLING), why);
         break;
     case ROLLOUT_WATCH:
         move_complete(move, why);
@@ -119,6 +119,8 @@ void move_by_resume(struct move *move) {
     machine->hold = HOLD_NONE;
     if (hold == HOLD_BY_HAND)
         move_step_weights(move);
+    if (machine->state == ROLLOUT_PAUSED && move->plan->strategy == ROLLOUT_ROLLING)
+        move_enter(move, machine->step, move_because(move));
     move_decide(move, DECISION_RESUME, "resumed: %s", move_because(move));
 }
 

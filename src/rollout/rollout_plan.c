@@ -22,7 +22,7 @@ static void read_switch(struct rollout_plan *plan, const struct rollout_config *
 
 static void read_batches(struct rollout_plan *plan, const struct rollout_config *config, size_t endpoints) {
     size_t batches = (endpoints + (size_t)config->batch - 1) / (size_t)config->batch;
-    plan->step_count = batches < ROLLOUT_STEPS ? (unsigned)batches : ROLLOUT_STEPS;
+    plan->step_count = (unsigned)batches; // they have no weights: `steps` is not looked at
 }
 
 void rollout_plan_read(struct rollout_plan *plan, const struct route_config *route, size_t endpoints) {
