@@ -8,7 +8,7 @@
 
 #define SAVE_NS       (UINT64_C(5) * NS_PER_S) // how much evidence a crash may cost
 #define LOOK_NS       NS_PER_S
-#define UNLISTED_MOST 65536
+#define UNLISTED_MOST 65536 // bytes
 
 // ---- making and keeping
 

@@ -172,9 +172,11 @@ def test_a_prometheus_that_is_gone_holds(begin, world):
     state_is(daemon, "promoted", within=30)
 
 
-def test_a_state_dir_that_cannot_be_written_holds_and_serves(begin):
-    """The disk is full, or somebody took the folder away: users notice nothing, the rollout waits."""
-    daemon = begin({"steps": [{"weight": 20, "for": "3s"}, {"weight": 100}]})
+def test_a_state_dir_that_cannot_be_written_holds_and_serves(begin, world):
+    """The disk is full, or somebody took the folder away: users notice nothing, the rollout waits and says so. What could not be
+    written then is in the list of decisions afterwards."""
+    told = world("told")
+    daemon = begin({"steps": [{"weight": 20, "for": "3s"}, {"weight": 100}], "notify": [{"url": told.url}]})
     folder = os.path.join(daemon.config["state_dir"], "rollouts")
     shutil.rmtree(folder)
     with open(folder, "w", encoding="utf-8"):  # so that it cannot be made again
@@ -182,6 +184,12 @@ def test_a_state_dir_that_cannot_be_written_holds_and_serves(begin):
     state_is(daemon, "step", "journal", within=30)
     assert daemon.ask().status == 200 and weight_of(daemon) == 20
     assert rollout_of(daemon)["journal_failing"] and "the journal cannot be written" in daemon.stderr()
+    wait_for(lambda: [body for _, body in told.asked if body["to"]["hold"] == "journal"], patience(10), "somebody is told")
     os.unlink(folder)
     state_is(daemon, "promoted", within=30)
+    actions = [(each["action"], each["to"]["hold"]) for each in decisions_of(daemon)]
+    assert ("hold", "journal") in actions, actions
+    numbers = [each["number"] for each in decisions_of(daemon)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    wait_for(lambda: [body["number"] for _, body in told.asked] == numbers, patience(10), "each decision is told once, in order")
     assert os.listdir(folder) == ["chat.json"]
