@@ -19,6 +19,7 @@ struct stream {
     int fd;          // -1 when closed
     bool readable;   // an edge came and was not used up
     bool hangup;     // the peer will send nothing more after what can be read
+    bool deaf;       // a write has failed: the peer takes nothing more, but what it said can still be read
     bool truncated;  // TLS only: it ended without saying so (RFC 9112 9.8), perhaps by another hand
     struct tls *tls; // NULL: plain
 };
@@ -35,6 +36,10 @@ void stream_noted(struct stream *stream, short what); // first thing in every ca
 
 // STREAM_DONE with *got > 0, STREAM_BLOCKED, STREAM_ENDED (end of stream) or STREAM_FAILED (errno is set).
 enum stream_result stream_read(struct stream *stream, char *at, size_t room, size_t *got);
+// The next stream_read asks the socket, whatever the last one found. For who is owed the news of a reset: one
+// that came in the same event as the bytes before it brings no edge of its own, and libevent reports it as
+// plain readiness.
+void stream_look_again(struct stream *stream);
 // As stream_read, but what it gives stays to be read. Plain only.
 enum stream_result stream_peek(struct stream *stream, char *at, size_t room, size_t *got);
 // Reads what comes from the socket and throws it away, also of a TLS stream that is past reading. As

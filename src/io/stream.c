@@ -7,7 +7,7 @@
 bool stream_open(struct stream *stream, struct event_base *base, int fd, stream_callback *happened,
                  void *context) {
     stream->fd = fd;
-    stream->readable = stream->hangup = stream->truncated = false;
+    stream->readable = stream->hangup = stream->deaf = stream->truncated = false;
     stream->tls = NULL;
     event_assign(&stream->event, base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, happened,
                  context);
@@ -72,6 +72,12 @@ enum stream_result stream_read(struct stream *stream, char *at, size_t room, siz
     return stream->tls ? tls_read(stream, at, room, got) : socket_read(stream, at, room, 0, got);
 }
 
+void stream_look_again(struct stream *stream) {
+    stream->readable = true;
+    if (stream->tls)
+        tls_look_again(stream->tls);
+}
+
 enum stream_result stream_peek(struct stream *stream, char *at, size_t room, size_t *got) {
     return socket_read(stream, at, room, MSG_PEEK, got);
 }
@@ -81,9 +87,8 @@ enum stream_result stream_discard(struct stream *stream, size_t *got) {
     return socket_read(stream, thrown, sizeof thrown, 0, got);
 }
 
-enum stream_result stream_write(struct stream *stream, const struct iovec *parts, int count, size_t *put) {
-    if (stream->tls)
-        return tls_write(stream, parts, count, put);
+static enum stream_result socket_write(struct stream *stream, const struct iovec *parts, int count,
+                                       size_t *put) {
     *put = 0;
     for (;;) {
         ssize_t n;
@@ -101,4 +106,12 @@ enum stream_result stream_write(struct stream *stream, const struct iovec *parts
             continue;
         return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_BLOCKED : STREAM_FAILED;
     }
+}
+
+enum stream_result stream_write(struct stream *stream, const struct iovec *parts, int count, size_t *put) {
+    enum stream_result result =
+        stream->tls ? tls_write(stream, parts, count, put) : socket_write(stream, parts, count, put);
+    if (result == STREAM_FAILED)
+        stream->deaf = true;
+    return result;
 }

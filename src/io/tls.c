@@ -127,7 +127,11 @@ enum stream_result stream_handshake(struct stream *stream) {
     }
     if (result == STREAM_DONE)
         stream->readable = true; // what came behind the handshake was read ahead
-    return tls->wire.broken ? STREAM_FAILED : result;
+    return tls_wire_error(&tls->wire) ? STREAM_FAILED : result;
+}
+
+void tls_look_again(struct tls *tls) {
+    tls->wire.drained = false;
 }
 
 enum stream_result tls_read(struct stream *stream, char *at, size_t room, size_t *got) {
@@ -184,10 +188,10 @@ enum stream_result tls_write(struct stream *stream, const struct iovec *parts, i
     char room[RECORD_BYTES];
     size_t len = 1;
     *put = 0;
-    if (!tls_wire_flush(&tls->wire) && !tls->wire.broken)
+    if (!tls_wire_flush(&tls->wire) && !tls_wire_error(&tls->wire))
         return STREAM_BLOCKED;
     tls_wire_begin(&tls->wire);
-    while (!tls->failed && !tls->wire.broken && *put < WRITE_BYTES && len) {
+    while (!tls->failed && !tls_wire_error(&tls->wire) && *put < WRITE_BYTES && len) {
         size_t written;
         const char *record = next_record(parts, count, *put, room, &len);
         if (!len)
@@ -199,14 +203,14 @@ enum stream_result tls_write(struct stream *stream, const struct iovec *parts, i
             outcome(tls, code);
     }
     tls_wire_end(&tls->wire);
-    if (!tls->failed && !tls->wire.broken)
+    if (!tls->failed && !tls_wire_error(&tls->wire))
         return STREAM_DONE;
-    errno = tls->wire.broken ? tls->wire.broken : EPROTO;
+    errno = tls_wire_error(&tls->wire) ? tls_wire_error(&tls->wire) : EPROTO;
     return STREAM_FAILED;
 }
 
 bool tls_unsent(const struct tls *tls) {
-    return tls->wire.unsent_len > 0 && !tls->wire.broken;
+    return tls->wire.unsent_len > 0 && !tls_wire_error(&tls->wire);
 }
 
 void tls_noted(struct stream *stream, short what) {
@@ -219,7 +223,7 @@ void tls_noted(struct stream *stream, short what) {
 
 void tls_finish(struct stream *stream) {
     struct tls *tls = stream->tls;
-    if (!tls->failed && !tls->wire.broken && SSL_is_init_finished(tls->ssl)) {
+    if (!tls->failed && !tls_wire_error(&tls->wire) && SSL_is_init_finished(tls->ssl)) {
         tls_wire_begin(&tls->wire);
         SSL_shutdown(tls->ssl);
         tls_wire_end(&tls->wire);
@@ -239,8 +243,8 @@ void tls_note_alert(SSL *ssl, int where, int code) {
 
 static const char *why(const struct tls *tls) {
     const char *text = tls->reason ? ERR_reason_error_string(tls->reason) : NULL;
-    if (tls->wire.broken)
-        return strerror(tls->wire.broken);
+    if (tls_wire_error(&tls->wire))
+        return strerror(tls_wire_error(&tls->wire));
     if (text && ERR_GET_REASON(tls->reason) != SSL_R_CERTIFICATE_VERIFY_FAILED)
         return text;
     if (text)

@@ -9,6 +9,7 @@ struct ssl_st;
 // ---- tls.c: what stream.c hands on
 enum stream_result tls_read(struct stream *stream, char *at, size_t room, size_t *got);
 enum stream_result tls_write(struct stream *stream, const struct iovec *parts, int count, size_t *put);
+void tls_look_again(struct tls *tls);
 bool tls_unsent(const struct tls *tls);
 void tls_noted(struct stream *stream, short what);
 void tls_finish(struct stream *stream); // close_notify, and the socket's end when everything is out

@@ -24,25 +24,29 @@ static void keep_unsent(struct tls_wire *wire, const char *at, size_t len) {
     wire->unsent_len += len;
 }
 
-// How many bytes the socket took; fewer than `len`: it is full, or broken.
+// How many bytes the socket took; fewer than `len`: it is full, or deaf.
 static size_t send_some(struct tls_wire *wire, const char *at, size_t len) {
     size_t sent = 0;
-    while (sent < len && !wire->broken) {
+    while (sent < len && !wire->deaf) {
         ssize_t n = send(wire->stream->fd, at + sent, len - sent, MSG_NOSIGNAL);
         if (n >= 0)
             sent += (size_t)n;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
             break;
         else if (errno != EINTR)
-            wire->broken = errno;
+            wire->deaf = errno;
     }
     return sent;
 }
 
 static void send_or_keep(struct tls_wire *wire, const char *at, size_t len) {
     size_t sent = wire->unsent_len ? 0 : send_some(wire, at, len);
-    if (sent < len && !wire->broken)
+    if (sent < len && !wire->deaf)
         keep_unsent(wire, at + sent, len - sent);
+}
+
+int tls_wire_error(const struct tls_wire *wire) {
+    return wire->broken ? wire->broken : wire->deaf;
 }
 
 bool tls_wire_flush(struct tls_wire *wire) {

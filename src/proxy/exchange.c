@@ -372,6 +372,10 @@ static bool ends_by_closing(const struct exchange *exchange) {
 static enum session_after after(const struct exchange *exchange, enum finish finish) {
     if (finish != FINISH_COMPLETE && ends_by_closing(exchange))
         return SESSION_THEN_RESET;
+    // A tunnel's messages tell their ends themselves, and the client may be sending: closed at once, its
+    // connection would be reset and the upstream's last words with it.
+    if (finish == FINISH_CUT_SHORT && exchange->state == EXCHANGE_TUNNEL)
+        return SESSION_THEN_LINGER;
     if (finish == FINISH_CLIENT_GONE || finish == FINISH_CUT_SHORT || finish == FINISH_SILENT ||
         finish == FINISH_STOPPED)
         return SESSION_THEN_CLOSE;

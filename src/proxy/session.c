@@ -246,8 +246,11 @@ static void read_head(struct session *session) {
 static void watch_client(struct session *session) {
     // An end of what it sends is none of what it reads; POLLHUP says that it reads no more: a unix socket was
     // closed (TCP tells by a reset, POLLERR).
+    // Once a tunnel's upstream has ended, POLLHUP says only that the client has too: its last bytes may still
+    // wait for room on the other side.
+    short gone = session->exchange->ended & ENDED_UPSTREAM ? POLLERR : POLLERR | POLLHUP;
     struct pollfd state = {.fd = session->stream.fd};
-    if (poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)))
+    if (poll(&state, 1, 0) > 0 && (state.revents & gone))
         exchange_client_gone(session->exchange);
 }
 

@@ -113,7 +113,7 @@ static bool next_part(struct exchange *exchange, struct segment *segments, unsig
 static bool request_sent(struct exchange *exchange, enum stream_result result) {
     if (result == STREAM_FAILED) {
         // The upstream may have answered before it closed: its side is read, and decides.
-        exchange->connection->stream.readable = true;
+        stream_look_again(&exchange->connection->stream);
         transfer_response(exchange);
         return false;
     }

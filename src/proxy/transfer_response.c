@@ -271,9 +271,7 @@ static bool pull(struct exchange *exchange) {
     }
     if (progress == PROGRESS_ENDED)
         return false;
-    // More is to come. A reset that arrived right behind these bytes brings no edge of its own, and libevent
-    // reports it as plain readiness: only another read can tell.
-    exchange->connection->stream.readable = true;
+    stream_look_again(&exchange->connection->stream); // more is to come, or a reset
     return true;
 }
 

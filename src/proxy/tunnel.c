@@ -24,16 +24,29 @@ static void upstream_broke(struct exchange *exchange) {
     exchange_finish(exchange, FINISH_CUT_SHORT);
 }
 
-// One side has sent its last byte. False: both have, and the exchange is over.
-static bool side_ended(struct exchange *exchange, unsigned side, struct stream *other) {
+// Nothing more is passed on from that side. True: nor from the other, and the exchange is over.
+static bool side_over(struct exchange *exchange, unsigned side) {
     exchange->ended |= side;
-    if (exchange->ended == (ENDED_CLIENT | ENDED_UPSTREAM)) {
-        attempt_count_failure(exchange, ERROR_REASON_NONE);
-        exchange_finish(exchange, FINISH_COMPLETE);
+    if (exchange->ended != (ENDED_CLIENT | ENDED_UPSTREAM))
         return false;
-    }
-    stream_finish(other);
+    attempt_count_failure(exchange, ERROR_REASON_NONE);
+    exchange_finish(exchange, FINISH_COMPLETE);
     return true;
+}
+
+// One side has sent its last byte.
+static void side_ended(struct exchange *exchange, unsigned side, struct stream *other) {
+    if (!side_over(exchange, side))
+        stream_finish(other);
+}
+
+// The upstream takes nothing more. When it had ended its side in order, that is the end. Else it may have
+// said why before it closed (a Close frame): what it said is read and passed on, and how that ends decides.
+static void upstream_deaf(struct exchange *exchange) {
+    if (side_over(exchange, ENDED_CLIENT))
+        return;
+    stream_look_again(&exchange->connection->stream);
+    tunnel_upstream(exchange);
 }
 
 void tunnel_client(struct exchange *exchange) {
@@ -41,8 +54,8 @@ void tunnel_client(struct exchange *exchange) {
     struct connection *connection = exchange->connection;
     while (outbox_empty(&connection->outbox) && !(exchange->ended & ENDED_CLIENT)) {
         enum stream_result result = STREAM_DONE;
-        if (!session->in)
-            result = session->stream.readable ? session_read(session) : STREAM_BLOCKED;
+        if (!session->in) // without an edge too: stream_look_again says why
+            result = session_read(session);
         if (result == STREAM_BLOCKED)
             return;
         if (result == STREAM_FAILED) {
@@ -57,8 +70,9 @@ void tunnel_client(struct exchange *exchange) {
         session->in = NULL;
         exchange->request.bytes += segment.len;
         note_life(exchange);
+        stream_look_again(&session->stream);
         if (outbox_send(&connection->outbox, &connection->stream, &segment, 1) == STREAM_FAILED) {
-            upstream_broke(exchange);
+            upstream_deaf(exchange);
             return;
         }
     }
@@ -70,11 +84,11 @@ void tunnel_upstream(struct exchange *exchange) {
     while (outbox_empty(&session->outbox) && !(exchange->ended & ENDED_UPSTREAM)) {
         enum stream_result result = STREAM_DONE;
         if (!connection->in)
-            result = connection->stream.readable ? transfer_read(connection, &exchange->worker->buffers)
-                                                 : STREAM_BLOCKED;
+            result = transfer_read(connection, &exchange->worker->buffers);
         if (result == STREAM_BLOCKED)
             return;
-        if (result == STREAM_FAILED) {
+        // The failed write may have used up the error that the reset left: then reading tells of a mere end.
+        if (result == STREAM_FAILED || (result == STREAM_ENDED && connection->stream.deaf)) {
             upstream_broke(exchange);
             return;
         }
@@ -86,6 +100,7 @@ void tunnel_upstream(struct exchange *exchange) {
         connection->in = NULL;
         exchange->response_bytes += segment.len;
         note_life(exchange);
+        stream_look_again(&connection->stream);
         if (outbox_send(&session->outbox, &session->stream, &segment, 1) == STREAM_FAILED) {
             exchange_client_gone(exchange);
             return;

@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from harness.certificates import make_ca, make_certificate
-from harness.scale import patience
+from harness.client import Cut
+from harness.scale import patience, scaled
 from harness.sluice import pool, route
 from harness.upstream import Upstream
 from harness.wait import wait_for
@@ -286,3 +287,22 @@ def test_a_missing_file_is_refused_with_its_place(start_sluice, serve, made):
         assert done.returncode == 1 and said in done.stdout + done.stderr
         assert re.search(r"\.yaml:\d+:\d+: pool stable: ", done.stdout + done.stderr), done
         assert daemon.ask().status == 200
+
+
+def test_a_reset_right_behind_an_event_is_seen(start_sluice, serve, made):
+    """Both may come in one event of the socket; the client must not wait for a time-out."""
+    def gone(_request, reply):
+        reply.begin_sse()
+        reply.event("last")
+        reply.reset()
+    daemon = start(start_sluice, serve(handler=gone, goodbye=False), {"ca": made["ca"].certificate})
+    count = scaled(100, 40)
+    for i in range(count):
+        with daemon.client() as client:
+            client.request()
+            assert client.final_head().status == 200
+            assert client.event() == "last"
+            with pytest.raises((Cut, ConnectionError)):
+                client.event()
+                pytest.fail(f"stream {i} went on")
+    assert daemon.counted("sluice_request_errors_total", count, reason="cut_short")
