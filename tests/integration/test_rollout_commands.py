@@ -1,13 +1,15 @@
 """Rollouts from outside: the admin API's calls and the client's commands (docs/api.md)."""
 import copy
+import http.client
 import json
 import re
+import socket
 import threading
 
 import pytest
 
 from harness.load import free_port
-from harness.scale import patience
+from harness.scale import BINARY, patience
 from harness.sluice import cli, pool, route
 from harness.wait import wait_for
 
@@ -165,8 +167,7 @@ def test_plan_needs_a_positive_rate(start):
         refused(daemon.admin().ask("GET", "/api/v1/routes/chat/plan" + bad), 422, "invalid_parameter")
     plan = daemon.admin().get("/api/v1/routes/chat/plan?rps=100")
     assert plan["route"] == "chat" and plan["rps"] == 100
-    weighted = [s for s in plan["steps"] if s["weight"]]
-    assert [s["weight"] for s in weighted] == [5, 25, 100]
+    assert [s["weight"] for s in plan["steps"]] == [5, 25], "where there is something to compare"
     slow = daemon.admin().get("/api/v1/routes/chat/plan?rps=10")["steps"]
     for fast_step, slow_step in zip(plan["steps"], slow):
         for one, other in zip(fast_step["guards"], slow_step["guards"]):
@@ -241,16 +242,12 @@ class Follower:
     """Reads /api/v1/events in a thread of its own until the stream ends."""
 
     def __init__(self, daemon):
-        import http.client  # pylint: disable=import-outside-toplevel
-        import socket  # pylint: disable=import-outside-toplevel
         where = daemon.admin().where
-        self.connection = http.client.HTTPConnection("localhost", timeout=patience(30))
-        if isinstance(where, str):
-            self.connection.sock = socket.socket(socket.AF_UNIX)
-            self.connection.sock.settimeout(patience(30))
-            self.connection.sock.connect(where)
-        else:
-            self.connection.sock = socket.create_connection(where, timeout=patience(30))
+        self.socket = socket.socket(socket.AF_UNIX if isinstance(where, str) else socket.AF_INET)
+        self.socket.settimeout(patience(30))
+        self.socket.connect(where)
+        self.connection = http.client.HTTPConnection("localhost")
+        self.connection.sock = self.socket
         self.connection.request("GET", "/api/v1/events")
         self.response = self.connection.getresponse()
         self.events = []
@@ -266,13 +263,19 @@ class Follower:
                     name = text[7:]
                 elif text.startswith("data: "):
                     self.events.append((name, json.loads(text[6:])))
-        except (OSError, ValueError):
-            pass
+        except (OSError, ValueError, http.client.HTTPException):
+            pass  # it ended in the middle
 
     def of(self, name):
         return [data for kind, data in self.events if kind == name]
 
     def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the daemon was first
+        self.thread.join(patience(10))
+        self.response.close()
         self.connection.close()
 
 
@@ -295,32 +298,30 @@ def test_events_tell_status_and_decisions(start, tcp):
     follower.close()
 
 
+def joined(daemon):
+    """One more that follows; waits for room where earlier ones have just left."""
+    def join():
+        follower = Follower(daemon)
+        if follower.response.status == 200:
+            return follower
+        follower.close()
+        return None
+    return wait_for(join, patience(20), "there is room")
+
+
 def test_a_client_that_left_is_forgotten(start):
     daemon = start()
     for _ in range(3):
-        followers = [Follower(daemon) for _ in range(30)]
+        followers = [joined(daemon) for _ in range(30)]
         wait_for(lambda all_of=followers: all(f.of("status") for f in all_of), patience(20), "all are served")
         for follower in followers:
-            follower.response.close()
             follower.close()
-
-    def served():
-        follower = Follower(daemon)
-        code = follower.response.status
-        follower.response.close()
+    many = [joined(daemon) for _ in range(64)]
+    last = Follower(daemon)
+    assert last.response.status == 503 and many[0].of("status"), "the 65th at a time is refused, the others stay"
+    for follower in [last, *many]:
         follower.close()
-        return code == 200
-    wait_for(served, patience(20), "there is room again")
-    many = []
-
-    def full():
-        many.append(Follower(daemon))
-        return many[-1].response.status == 503
-    wait_for(full, patience(20), "the 65th at a time is refused")
-    assert len([f for f in many if f.response.status == 200]) <= 64
-    for follower in many:
-        follower.response.close()
-        follower.close()
+    joined(daemon).close()
 
 
 # ---- commands --------------------------------------------------------------------------------------------------------
@@ -389,8 +390,7 @@ def test_json_is_the_apis_answer(start):
 
 
 def watch(daemon, child, *options):
-    from harness.scale import BINARY  # pylint: disable=import-outside-toplevel
-    return child([BINARY, "watch", "chat", "--admin", daemon.config["admin"]["address"], *options], "watch")
+    return child([BINARY, "watch", "chat", "--admin", daemon.config["admin"]["address"], *options], "watch" + "".join(options))
 
 
 def begun(watching):
