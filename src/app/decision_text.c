@@ -15,6 +15,8 @@ static void write_place(struct strbuf *out, const json_t *place) {
     if (member_is(place, "state", "step") || member_is(place, "state", "paused") ||
         member_is(place, "state", "hook"))
         strbuf_format(out, " %lld", member_integer(place, "step") + 1);
+    if (member_given(place, "hold") && !member_is(place, "hold", "none"))
+        strbuf_format(out, ", held (%s)", member_text(place, "hold"));
     json_t *weights = json_object_get(place, "weights");
     if (json_object_size(weights) == 0)
         return;

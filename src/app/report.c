@@ -54,6 +54,8 @@ static const char *unit_of(const json_t *report, const char *name) {
 static void write_winning(struct strbuf *out, const json_t *comparison, const json_t *report) {
     const char *metric = member_text(comparison, "metric"), *unit = unit_of(report, metric);
     struct strbuf interval = {0};
+    if (member_given(comparison, "unit")) // a goal need not be among the variants' metrics
+        unit = member_text(comparison, "unit");
     strbuf_format(out, "  %s: %s better than %s by ", metric, member_text(comparison, "better"),
                   member_text(comparison, "than"));
     words_difference(out, comparison, "difference", unit);
@@ -95,25 +97,31 @@ static void write_comparison(struct strbuf *out, const json_t *comparison, const
         write_judged(out, comparison, report);
 }
 
+// "; about 12,000 requests more, 2h 10m"
+static void write_left(struct strbuf *out, const json_t *report) {
+    if (member_given(report, "requests_left")) {
+        strbuf_literal(out, "; about ");
+        words_count(out, member_number(report, "requests_left"));
+        strbuf_literal(out, " requests more");
+        if (member_given(report, "seconds_left")) {
+            strbuf_literal(out, ", ");
+            words_duration(out, member_number(report, "seconds_left"));
+        }
+    }
+    strbuf_char(out, '\n');
+}
+
 static void write_end(struct strbuf *out, const json_t *report) {
     if (member_given(report, "winner")) {
         strbuf_format(out, "%swinner: %s%s\n", paint(PAINT_GREEN), member_text(report, "winner"),
                       paint(PAINT_PLAIN));
-        return;
+    } else if (member_given(report, "goal")) {
+        strbuf_literal(out, "no winner yet");
+        write_left(out, report);
+    } else if (member_given(report, "requests_left")) {
+        strbuf_literal(out, "the guards cannot tell yet");
+        write_left(out, report);
     }
-    strbuf_literal(out, "no winner yet");
-    const char *before = "; about ";
-    if (member_given(report, "requests_left")) {
-        strbuf_string(out, before);
-        words_count(out, member_number(report, "requests_left"));
-        strbuf_literal(out, " requests more");
-        before = ", ";
-    }
-    if (member_given(report, "seconds_left")) {
-        strbuf_string(out, before);
-        words_duration(out, member_number(report, "seconds_left"));
-    }
-    strbuf_char(out, '\n');
 }
 
 void report_write(struct strbuf *out, const json_t *report) {
@@ -129,8 +137,7 @@ void report_write(struct strbuf *out, const json_t *report) {
         strbuf_literal(out, "comparisons\n");
     for (size_t i = 0; i < json_array_size(comparisons); i++)
         write_comparison(out, json_array_get(comparisons, i), report);
-    if (member_given(report, "goal") || member_given(report, "winner"))
-        write_end(out, report);
+    write_end(out, report);
 }
 
 int command_report(const struct invocation *invocation) {

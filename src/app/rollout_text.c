@@ -23,8 +23,21 @@ static const json_t *step_now(const json_t *rollout) {
 
 static void write_step(struct strbuf *out, const json_t *rollout) {
     long long step = member_integer(rollout, "step") + 1;
-    strbuf_format(out, "%s %lld of %zu", member_is(rollout, "strategy", "rolling") ? "batch" : "step", step,
-                  json_array_size(json_object_get(rollout, "steps")));
+    long long steps = (long long)json_array_size(json_object_get(rollout, "steps"));
+    if (member_given(rollout, "step_count")) // a rolling update has batches, which are not listed
+        steps = member_integer(rollout, "step_count");
+    strbuf_format(out, "%s %lld of %lld", member_is(rollout, "strategy", "rolling") ? "batch" : "step", step,
+                  steps);
+}
+
+// What is live, which a person may have set otherwise than the step says.
+static void write_weight(struct strbuf *out, const json_t *rollout) {
+    const json_t *weights = json_object_get(rollout, "weights");
+    const char *candidate = member_text(rollout, "candidate");
+    if (member_is(rollout, "strategy", "rolling") || !member_given(weights, candidate))
+        return;
+    strbuf_literal(out, " at ");
+    words_percent(out, member_number(weights, candidate));
 }
 
 static void write_state(struct strbuf *out, const json_t *rollout) {
@@ -48,14 +61,10 @@ static void write_state(struct strbuf *out, const json_t *rollout) {
     if (strcmp(state, "hook") == 0)
         strbuf_literal(out, "hooks.before_step is being asked for ");
     write_step(out, rollout);
-    const json_t *step = step_now(rollout);
-    if (strcmp(state, "paused") == 0) {
+    if (strcmp(state, "paused") == 0)
         strbuf_literal(out, ", a pause that waits for `sluice promote`");
-    } else if (step && strcmp(state, "step") == 0 && member_given(step, "weight") &&
-               member_number(step, "weight") >= 0 && !member_is(rollout, "strategy", "rolling")) {
-        strbuf_literal(out, " at ");
-        words_percent(out, member_number(step, "weight"));
-    }
+    else if (strcmp(state, "step") == 0)
+        write_weight(out, rollout);
 }
 
 void rollout_text_state(struct strbuf *out, const json_t *rollout) {
@@ -110,6 +119,9 @@ void rollout_text_status(struct strbuf *out, const json_t *rollout) {
         words_plain(out, member_text(rollout, "because"));
         strbuf_char(out, '\n');
     }
+    if (member_true(rollout, "journal_failing"))
+        strbuf_format(out, "    %sdecisions cannot be written to disk (state_dir)%s\n", paint(PAINT_RED),
+                      paint(PAINT_PLAIN));
     write_sample_ratio(out, rollout);
     size_t i;
     const json_t *guards = json_object_get(rollout, "guards");

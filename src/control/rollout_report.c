@@ -2,6 +2,7 @@
 // must last.
 #include "controller.h"
 
+#include "base/clock.h"
 #include "control/emit.h"
 #include "rollout/sample_size.h"
 
@@ -91,6 +92,19 @@ static double requests_left(const struct controller *controller) {
     return ceil(most);
 }
 
+// At the rate of about the last minute; NAN: nothing to go by.
+static double seconds_left(const struct controller *controller, double requests) {
+    const struct control *control = controller->control;
+    const struct plan_route *route = &publisher_plan(control->publisher)->routes[controller->route];
+    double rate = 0;
+    for (size_t i = 0; i < controller->config->variant_count; i++) {
+        struct rates_view view;
+        rates_read(control->rates, route->variants[i].series, clock_monotonic_ns(), &view);
+        rate += view.per_second;
+    }
+    return rate > 0 ? ceil(requests / rate) : NAN;
+}
+
 static void emit_pair(const struct controller *controller, unsigned better, unsigned worse,
                       struct emit *emit) {
     const struct contest *contest = controller->contest;
@@ -162,8 +176,9 @@ void controller_emit_report(const struct controller *controller, struct emit *em
     emit_text(emit_name(emit, "winner"), controller->machine.winner >= 0
                                              ? controller->config->variants[controller->machine.winner].name
                                              : NULL);
-    emit_number(emit_name(emit, "requests_left"),
-                controller->contest ? contest_left(controller->contest) : requests_left(controller), 0);
+    double left = controller->contest ? contest_left(controller->contest) : requests_left(controller);
+    emit_number(emit_name(emit, "requests_left"), left, 0);
+    emit_number(emit_name(emit, "seconds_left"), seconds_left(controller, left), 0);
     emit_end(emit, '}');
 }
 

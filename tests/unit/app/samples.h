@@ -10,15 +10,16 @@
     "\"difference\":{\"low\":-0.001,\"high\":0.02},\"unit\":\"share\"}"
 #define ERRORS GUARD("error_rate", "wait", "failed: candidate 3 of 500")
 
-#define ROLLOUT(state, hold, step, more)                                                                 \
-    "{\"strategy\":\"canary\",\"baseline\":\"stable\",\"candidate\":\"canary\",\"version\":\"v1.1\","    \
-    "\"state\":\"" state "\",\"hold\":\"" hold "\",\"step\":" step                                       \
-    ",\"steps\":[{\"weight\":1,\"for_seconds\":300,\"min_requests\":300,\"pause\":false},"               \
-    "{\"weight\":5,\"for_seconds\":600,\"min_requests\":0,\"pause\":false},{\"pause\":true},"            \
-    "{\"weight\":100,\"for_seconds\":0,\"min_requests\":0,\"pause\":false}],"                            \
-    "\"state_seconds\":12.3,\"total_seconds\":80.1,\"keep_warm\":false,"                                 \
-    "\"because\":\"step 2 of 4\",\"winner\":null,"                                                       \
-    "\"sample_ratio\":{\"log10_e\":0.1,\"broken\":false,\"units\":{\"stable\":900,\"canary\":100}}" more \
+#define ROLLOUT(state, hold, step, more)                                                                     \
+    "{\"strategy\":\"canary\",\"baseline\":\"stable\",\"candidate\":\"canary\",\"version\":\"v1.1\","        \
+    "\"state\":\"" state "\",\"hold\":\"" hold "\",\"step\":" step                                           \
+    ",\"steps\":[{\"weight\":1,\"for_seconds\":300,\"min_requests\":300,\"pause\":false},"                   \
+    "{\"weight\":5,\"for_seconds\":600,\"min_requests\":0,\"pause\":false},{\"pause\":true},"                \
+    "{\"weight\":100,\"for_seconds\":0,\"min_requests\":0,\"pause\":false}],"                                \
+    "\"step_count\":4,\"weights\":{\"stable\":95,\"canary\":5},\"state_seconds\":12.3,\"total_seconds\":80." \
+    "1,\"keep_warm\":false,"                                                                                 \
+    "\"because\":\"step 2 of 4\",\"winner\":null,"                                                           \
+    "\"sample_ratio\":{\"log10_e\":0.1,\"broken\":false,\"units\":{\"stable\":900,\"canary\":100}}" more     \
     ",\"guards\":[" ERRORS "]}"
 
 #define PLACE(state, step, stable, canary) \

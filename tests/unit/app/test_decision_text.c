@@ -37,6 +37,16 @@ static void what_stays_is_named_once(void **state) {
           "pause by a person: step 2 (stable 95 %, canary 5 %): lunch [2J");
 }
 
+static void holds_are_part_of_the_way(void **state) {
+    (void)state;
+    check(decision_text_line,
+          DECISION("8", "hold", "controller",
+                   "{\"state\":\"step\",\"step\":0,\"hold\":\"none\",\"weights\":{\"canary\":5}}",
+                   "{\"state\":\"step\",\"step\":0,\"hold\":\"no_data\",\"weights\":{\"canary\":5}}",
+                   "no figures"),
+          "hold by the controller: step 1 (canary 5 %) -> step 1, held (no_data) (canary 5 %): no figures");
+}
+
 static void commands_say_what_they_did(void **state) {
     (void)state;
     check(
@@ -62,6 +72,7 @@ int test_decision_text(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_explained),
         cmocka_unit_test(what_stays_is_named_once),
+        cmocka_unit_test(holds_are_part_of_the_way),
         cmocka_unit_test(commands_say_what_they_did),
     };
     return cmocka_run_group_tests_name("decision_text", tests, NULL, NULL);

@@ -62,7 +62,8 @@ static void a_candidate_is_held_against_its_baseline(void **state) {
           "  canary at 5 %: 1 requests\n"
           "    error_rate           ?  of 0\n"
           "comparisons\n"
-          "  error_rate: wait, canary minus stable 0.14 points (-0.10 to 2.00 points); not yet\n");
+          "  error_rate: wait, canary minus stable 0.14 points (-0.10 to 2.00 points); not yet\n"
+          "the guards cannot tell yet; about 1,200 requests more\n");
 }
 
 static void a_plan_names_what_each_step_detects(void **state) {

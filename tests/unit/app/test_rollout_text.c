@@ -29,7 +29,7 @@ static void every_state_has_its_words(void **state) {
     assert_string_equal(state_of(ROLLOUT("promoted", "none", "3", "")), "promoted");
     assert_string_equal(state_of(ROLLOUT("idle", "none", "0", "")), "idle: nothing is being tried");
     assert_string_equal(state_of("{\"strategy\":\"rolling\",\"state\":\"step\",\"hold\":\"none\",\"step\":1,"
-                                 "\"steps\":[{\"weight\":0},{\"weight\":0},{\"weight\":0}]}"),
+                                 "\"steps\":[],\"step_count\":3}"),
                         "batch 2 of 3");
     assert_string_equal(state_of("{\"state\":\"stopped\",\"hold\":\"none\",\"step\":0,\"steps\":[],"
                                  "\"winner\":\"b\",\"keep_warm\":true}"),
@@ -45,6 +45,16 @@ static void status_shows_time_reason_and_guards(void **state) {
                         "  canary canary v1.1: step 2 of 4 at 5 %, held (person)  12.3 s of 10m\n"
                         "    step 2 of 4\n"
                         "    error_rate                   wait    failed: candidate 3 of 500\n");
+    strbuf_free(&out);
+    json_decref(rollout);
+}
+
+static void a_journal_that_cannot_be_written_is_shown(void **state) {
+    struct strbuf out = {0};
+    json_t *rollout = json_loads(ROLLOUT("step", "journal", "1", ",\"journal_failing\":true"), 0, NULL);
+    (void)state;
+    rollout_text_status(&out, rollout);
+    assert_non_null(strstr(strbuf_text(&out), "decisions cannot be written to disk"));
     strbuf_free(&out);
     json_decref(rollout);
 }
@@ -75,6 +85,7 @@ int test_rollout_text(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_state_has_its_words),
         cmocka_unit_test(status_shows_time_reason_and_guards),
+        cmocka_unit_test(a_journal_that_cannot_be_written_is_shown),
         cmocka_unit_test(a_broken_sample_ratio_is_shown),
         cmocka_unit_test(no_rollout_no_lines),
     };
