@@ -239,23 +239,30 @@ static void file_name(const char *route, char *name, size_t size, const char *ex
     memcpy(name + used, extension, strlen(extension) + 1);
 }
 
-static void reopen_states(struct journal *journal) {
-    struct error ignored;
+// Somebody may have taken the folder away, or put another in its place.
+static bool in_place(const struct journal *journal) {
+    struct stat held, named;
+    return fstat(journal->states_fd, &held) == 0 && stat(journal->states, &named) == 0 &&
+           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+static bool reopen_states(struct journal *journal, struct error *error) {
     int before = journal->states_fd;
-    if (make_folder(journal->states, &ignored) && open_states(journal, &ignored))
+    if (make_folder(journal->states, error) && open_states(journal, error)) {
         close(before);
-    else {
-        close_if_open(journal->states_fd);
-        journal->states_fd = before;
+        return true;
     }
+    close_if_open(journal->states_fd == before ? -1 : journal->states_fd);
+    journal->states_fd = before;
+    return false;
 }
 
 bool journal_save(struct journal *journal, const char *route, struct slice state, struct error *error) {
     char name[NAME_MAX + 1], fresh[NAME_MAX + 1];
     file_name(route, name, sizeof name, ".json");
     file_name(route, fresh, sizeof fresh, ".new");
-    if (faccessat(journal->states_fd, ".", F_OK, 0) != 0 || access(journal->states, F_OK) != 0)
-        reopen_states(journal); // somebody took the folder away
+    if (!in_place(journal) && !reopen_states(journal, error))
+        return false;
     int fd = openat(journal->states_fd, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     bool saved = fd >= 0 && write_all(fd, state) && fsync(fd) == 0;
     if (fd >= 0)

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 
-#include <xxhash.h>
+#include "traffic/hash.h"
 
 // A ring of hashes in the order in which they came, and a table that finds them (open addressing, at most
 // half full, with the holes of removals closed). 0 is an empty place.
@@ -57,7 +57,7 @@ static void forget(struct seen *seen, uint64_t hash) {
 }
 
 bool seen_add(struct seen *seen, struct slice name) {
-    uint64_t hash = XXH3_64bits_withSeed(name.at, name.len, seen->seed);
+    uint64_t hash = hash_bytes(seen->seed, name);
     hash += hash == 0;
     if (seen->table[place_of(seen, hash)])
         return true;

@@ -157,7 +157,7 @@ void exchange_connection_event(struct connection *connection, short what) {
             tunnel ? tunnel_client(exchange) : transfer_request(exchange);
         // A failed write is left to the reading side: the upstream may have answered before it closed.
         else if (result == STREAM_FAILED)
-            connection->stream.readable = true;
+            stream_look_again(&connection->stream);
     }
     // The exchange may have ended, or gone on to another connection.
     if (connection->user == exchange && connection->state == CONNECTION_BUSY && connection->stream.readable)

@@ -1,7 +1,7 @@
 #include "traffic/decide.h"
 
 #include "base/mem.h"
-#include "hash.h"
+#include "traffic/hash.h"
 
 void live_route_init(struct live_route *route, const struct route_config *config) {
     uint16_t weights[SPLIT_ARMS];

@@ -1,4 +1,4 @@
-#include "hash.h"
+#include "traffic/hash.h"
 
 #include <xxhash.h>
 
