@@ -26,7 +26,8 @@ static const struct command commands[] = {
      "one a line.",
      CLIENT | OPTION_CONFIG, 2, -1, command_assign, NULL},
     {"weight", "ROUTE VARIANT=N…",
-     "Set a route's weights by hand, in percent; variants not named get 0. They hold until the next reload.",
+     "Set a route's weights by hand, in percent; variants not named get 0. They hold until the next reload;\n"
+     "where a rollout is under way, it holds until it is resumed.",
      CLIENT, 2, -1, command_weight, NULL},
     {"drain", "POOL ENDPOINT", "Take an endpoint out of its pool; its requests finish.", CLIENT, 2, 2,
      command_drain, NULL},
