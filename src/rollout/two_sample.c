@@ -26,10 +26,37 @@ static double rate_of(double log_odds) {
     return e / (1 + e);
 }
 
-// The slope of the weighted relative entropy along the line; it grows with x.
-static double slope(double nb, double nc, double tb, double tc, double rho, double delta, double x) {
-    double c = rho * x + delta;
-    return -nb * (tb - x) / (x * (1 - x)) - rho * nc * (tc - c) / (c * (1 - c));
+struct slope { // of the weighted relative entropy along the line, and how it changes; it grows with x
+    double value, rise;
+};
+
+static struct slope slope_at(double nb, double nc, double tb, double tc, double rho, double delta, double x) {
+    double c = rho * x + delta, bx = x * (1 - x), cx = c * (1 - c);
+    return (struct slope){
+        -nb * (tb - x) / bx - rho * nc * (tc - c) / cx,
+        nb * (tb / (x * x) + (1 - tb) / ((1 - x) * (1 - x))) +
+            rho * rho * nc * (tc / (c * c) + (1 - tc) / ((1 - c) * (1 - c))),
+    };
+}
+
+// Newton's steps, kept between the bounds by halving; about six of them.
+static double root_between(double nb, double nc, double tb, double tc, double rho, double delta, double low,
+                           double high) {
+    double x = 0.5 * (low + high);
+    for (int i = 0; i < 200; i++) {
+        struct slope slope = slope_at(nb, nc, tb, tc, rho, delta, x);
+        if (slope.value > 0)
+            high = x;
+        else
+            low = x;
+        double next = x - slope.value / slope.rise;
+        if (!(next > low && next < high))
+            next = 0.5 * (low + high);
+        if (fabs(next - x) <= 2e-16 * x || next <= low || next >= high)
+            return next;
+        x = next;
+    }
+    return x;
 }
 
 void two_sample_project(double nb, double nc, double tb, double tc, double rho, double delta,
@@ -46,16 +73,7 @@ void two_sample_project(double nb, double nc, double tb, double tc, double rho, 
     double other = (tc - delta) / rho;
     double low = fmax(fmax(fmin(tb, other), 0), -delta / rho);
     double high = fmin(fmin(fmax(tb, other), 1), (1 - delta) / rho);
-    double x = 0.5 * (low + high);
-    for (int i = 0; i < 200; i++) { // bisection to adjacent numbers
-        x = 0.5 * (low + high);
-        if (x <= low || x >= high)
-            break;
-        if (slope(nb, nc, tb, tc, rho, delta, x) > 0)
-            high = x;
-        else
-            low = x;
-    }
+    double x = root_between(nb, nc, tb, tc, rho, delta, low, high);
     *on_baseline = x;
     *on_candidate = rho * x + delta;
 }

@@ -50,7 +50,7 @@ check_private() {
             fi
             real=$(realpath --relative-to=. "$folder/$header")
             case $real in
-            "src/$layer"/* | "tests/unit/$layer"/*) ;;
+            "src/$layer"/* | "tests/unit/$layer"/* | "tests/$layer"/*) ;;
             *) echo "$file:$line: $header is private to ${real%/*}" ;;
             esac
         done
