@@ -41,6 +41,9 @@ void two_sample_update(struct two_sample *process, double baseline, double basel
                        double candidate_events);
 // The logarithm of the e-value; design_effect >= 1 tempers it where requests of one unit hang together.
 double two_sample_log_e(const struct two_sample *process, double design_effect);
+// The same, less what tempering adds to the stakes of the restarts (the root of a stake is larger than the
+// stake; at most 0.28, nothing when design_effect is 1): this one is judged.
+double two_sample_evidence(const struct two_sample *process, double design_effect);
 
 // The point of the line nearest to (baseline, candidate) in relative entropy, weighted by the sizes.
 void two_sample_project(double baseline_size, double candidate_size, double baseline, double candidate,

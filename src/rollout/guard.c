@@ -1,7 +1,6 @@
 #include "rollout/guard.h"
 
 #include "rollout/sample_size.h"
-#include "sums.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -176,31 +175,32 @@ void guard_watch(struct guard *guard, bool watching) {
 
 // ---- judging
 
-// Two ways to look, each with half of the chance of a false alarm.
-static double half_of_each(double a, double b) {
-    return log_add(a, b) - log(2);
+// Two ways to look, each with half of the chance of a false alarm. Their mean would not do: they know of a
+// request's failure at different times, and the mean of such e-processes is none.
+static double better_of(double a, double b) {
+    return fmax(a, b) - log(2);
 }
 
 // The figures to show: those of failures at once while the rest has not matured, or says less.
 static bool errors_at_once(const struct guard *guard, double deff) {
     return guard->settings.kind == GUARD_ERROR_RATE &&
            (guard->total.candidate == 0 ||
-            two_sample_log_e(&guard->soon, deff) > two_sample_log_e(&guard->harm, deff) + 1);
+            two_sample_evidence(&guard->soon, deff) > two_sample_evidence(&guard->harm, deff) + 1);
 }
 
 static void judge_rates(struct guard *guard, const struct guard_levels *levels, double deff, double share,
                         struct guard_outcome *out) {
     const struct guard_batch *total = errors_at_once(guard, deff) ? &guard->total_soon : &guard->total;
     bool errors = guard->settings.kind == GUARD_ERROR_RATE;
-    double harm = two_sample_log_e(&guard->harm, deff);
-    out->log_harm = errors ? half_of_each(harm, two_sample_log_e(&guard->soon, deff)) : harm;
+    double harm = two_sample_evidence(&guard->harm, deff);
+    out->log_harm = errors ? better_of(harm, two_sample_evidence(&guard->soon, deff)) : harm;
     if (guard->watching && guard->watch.count) {
-        double watch = two_sample_log_e(&guard->watch, deff);
+        double watch = two_sample_evidence(&guard->watch, deff);
         out->log_harm = fmax(
-            out->log_harm, errors ? half_of_each(watch, two_sample_log_e(&guard->watch_soon, deff)) : watch);
+            out->log_harm, errors ? better_of(watch, two_sample_evidence(&guard->watch_soon, deff)) : watch);
     }
-    out->log_fine = two_sample_log_e(&guard->fine, deff);
-    out->log_step = two_sample_log_e(&guard->step, deff);
+    out->log_fine = two_sample_evidence(&guard->fine, deff);
+    out->log_step = two_sample_evidence(&guard->step, deff);
     out->baseline_count = total->baseline;
     out->baseline_events = total->baseline_events;
     out->candidate_count = total->candidate;

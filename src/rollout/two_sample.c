@@ -152,3 +152,11 @@ double two_sample_log_e(const struct two_sample *process, double design_effect) 
     }
     return log_sum(terms, count) - log(process->count);
 }
+
+// The tempered restarts expect at most (what was staked)^(1/design_effect), by Jensen's inequality, and what
+// is left besides: more than 1. Half of the evidence is theirs.
+double two_sample_evidence(const struct two_sample *process, double design_effect) {
+    double left = weight_left(process->restarts);
+    double most = pow(1 - left, 1 / design_effect) + left;
+    return two_sample_log_e(process, design_effect) - (process->restarts ? log(0.5 + 0.5 * most) : 0);
+}

@@ -1,9 +1,15 @@
 int test_contest(void);
+int test_exact(void);
 int test_machine(void);
 int test_machine_any(void);
+int test_means(void);
 int test_trial(void);
+int test_two_sample(void);
 int test_vectors(void);
 
 int main(void) {
-    return test_vectors() + test_trial() + test_contest() + test_machine() + test_machine_any() ? 1 : 0;
+    return test_vectors() + test_exact() + test_two_sample() + test_means() + test_trial() + test_contest() +
+                   test_machine() + test_machine_any()
+               ? 1
+               : 0;
 }
