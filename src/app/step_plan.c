@@ -55,6 +55,9 @@ void step_plan_write(struct strbuf *out, const json_t *plan) {
                   paint(PAINT_PLAIN), member_number(plan, "rps"));
     for (size_t i = 0; i < json_array_size(steps); i++)
         write_step(out, json_array_get(steps, i));
+    if (json_array_size(steps) == 0)
+        strbuf_literal(out,
+                       "  no step gives the candidate a part of the traffic: there is nothing to plan\n");
 }
 
 int command_plan(const struct invocation *invocation) {

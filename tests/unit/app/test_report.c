@@ -80,6 +80,9 @@ static void a_plan_names_what_each_step_detects(void **state) {
           "    error_rate           an error rate of 1.5 % instead of 1 %: about 4,500 requests, 7m 30s\n"
           "    warning: for: 5m is shorter\n"
           "  step 2\n");
+    check(step_plan_write, "{\"route\":\"chat\",\"rps\":0.5,\"steps\":[]}",
+          "chat at 0.5 requests a second\n"
+          "  no step gives the candidate a part of the traffic: there is nothing to plan\n");
 }
 
 int test_report(void) {
