@@ -112,7 +112,7 @@ static void take_thresholds(const struct experiment *experiment, size_t arm, str
 // The reader sees `tick` change before anything else of the cell does, and again after.
 static void recycle(const struct experiment *experiment, size_t arm, struct experiment_cell *cell,
                     uint64_t tick) {
-    static const double zero = 0;
+    double zero = 0; // clang 14 takes no pointer to const here
     STORE(cell->tick, 0);
     RELEASE(cell->started, 0);
     RELEASE(cell->excluded, 0);
