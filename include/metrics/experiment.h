@@ -9,7 +9,7 @@
 //     neither an error nor fast;
 //   - thresholds of latency are fixed before the tick begins.
 // Writers: each worker its own lane. Reader: the control thread. No locks; every field is read and written
-// atomically, and a cell is recycled under its `tick`. Per lane and arm 90 KiB, taken at the first request.
+// atomically, and a cell is recycled under its `tick`. Per lane and arm 112 KiB, taken at the first request.
 #pragma once
 #include "base/refcount.h"
 #include <stdbool.h>
@@ -47,6 +47,8 @@ struct experiment_cell {
 
 struct experiment_group {               // of units; cumulative since the experiment began or was reset
     uint32_t requests, failed, slow[2]; // slow: by the thresholds' group_slot
+    uint32_t values[EXPERIMENT_MEANS];  // how many
+    double sums[EXPERIMENT_MEANS];      // of them
 };
 
 struct experiment_thresholds {

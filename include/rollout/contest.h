@@ -27,6 +27,7 @@ struct contest {
     struct guard_batch totals[CONTEST_ARMS]; // baseline: requests, baseline_events: events
     struct mean means[CONTEST_ARMS];
     struct contest_pair pairs[CONTEST_ARMS][CONTEST_ARMS]; // [better][worse]
+    struct design designs[CONTEST_ARMS];                   // by arm
     uint64_t next;                                         // tick
 };
 
@@ -36,6 +37,8 @@ void contest_read(struct contest_settings *settings, const struct route_config *
 void contest_init(struct contest *contest, const struct contest_settings *settings, uint64_t now);
 void contest_reset(struct contest *contest, uint64_t now);
 void contest_advance(struct contest *contest, uint64_t now, const struct trial_source *source);
+// How units hang together in the arm with this index in settings.arms, once in a while.
+void contest_design(struct contest *contest, unsigned index, const struct experiment_group *groups);
 // A score of the goal's metric. `arm` as in settings.arms; others are ignored.
 void contest_score(struct contest *contest, size_t arm, double score);
 

@@ -3,7 +3,7 @@
 // ticks and histograms. Owner: the route's controller (control/rollouts) or a simulation.
 #pragma once
 #include "base/histogram.h"
-#include "rollout/cluster.h"
+#include "rollout/design.h"
 #include "rollout/guard.h"
 #include "rollout/sample_ratio.h"
 
@@ -28,13 +28,13 @@ struct trial {
     bool thresholds_known;
     uint32_t version; // that experiment_set_thresholds gave; ticks of another say nothing of latency
     uint64_t horizon; // ticks
-    double design_errors, design_slow[2]; // design effects
-    double share;                         // the candidate's part of both arms' requests
-    double log_ratio;                     // evidence against the sample ratio
-    bool ratio_broken;                    // it was shown once: it stands until a person resumes
-    uint64_t step_requests;               // of the candidate, since the step began
-    uint64_t counted;                     // ticks before this one are in it
-    uint64_t lost;                        // ticks that were gone before they were read
+    struct design designs[DESIGN_KINDS];
+    double share;           // the candidate's part of both arms' requests
+    double log_ratio;       // evidence against the sample ratio
+    bool ratio_broken;      // it was shown once: it stands until a person resumes
+    uint64_t step_requests; // of the candidate, since the step began
+    uint64_t counted;       // ticks before this one are in it
+    uint64_t lost;          // ticks that were gone before they were read
 };
 
 // Everything begins at tick `now`: what started before it is not looked at.

@@ -343,6 +343,10 @@ static void look_at_units(struct controller *controller, const struct plan_route
     experiment_groups(controller->experiment, settings->baseline, groups[0]);
     experiment_groups(controller->experiment, settings->candidate, groups[1]);
     trial_design(&controller->trial, groups[0], groups[1]);
+    for (unsigned i = 0; controller->contest && i < controller->contest->settings.count; i++) {
+        experiment_groups(controller->experiment, controller->contest->settings.arms[i], groups[0]);
+        contest_design(controller->contest, i, groups[0]);
+    }
     for (size_t i = 0; i < controller->config->variant_count; i++)
         shares[i] = live_split(&route->live)->weight[i] / (double)SHARE_WHOLE;
     double slice = (route->control_end - route->control_from) / (double)SHARE_WHOLE;

@@ -116,7 +116,7 @@ void controller_emit(const struct controller *controller, struct emit *emit) {
     emit_text(emit_name(emit, "winner"),
               machine->winner >= 0 ? controller->config->variants[machine->winner].name : NULL);
     emit_u64(emit_name(emit, "step_requests"), controller->trial.step_requests);
-    emit_number(emit_name(emit, "design_effect"), controller->trial.design_errors, 3);
+    emit_number(emit_name(emit, "design_effect"), controller->trial.designs[DESIGN_FAILED].effect, 3);
     emit_bool(emit_name(emit, "journal_failing"), controller->journal_failing);
     emit_sample_ratio(controller, emit);
     emit_guards(controller, emit);

@@ -40,6 +40,10 @@ static json_t *write_mean(const struct mean *mean) {
     return json_pack("[f,f,f]", mean->count, mean->mean, mean->deviations);
 }
 
+static json_t *write_design(const struct design *design) {
+    return json_pack("[f,f,f,f]", design->effect, design->requests, design->before, design->requests_before);
+}
+
 static json_t *write_guard(const struct guard *guard) {
     return json_pack("{s:s, s:s, s:f, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "name", guard->settings.name, "role", guard_role_name(guard->settings.role), "margin",
@@ -53,24 +57,29 @@ static json_t *write_guard(const struct guard *guard) {
 }
 
 static json_t *write_trial(const struct trial *trial) {
-    json_t *guards = json_array();
+    json_t *guards = json_array(), *designs = json_array();
     for (unsigned i = 0; i < trial->guard_count; i++)
         json_array_append_new(guards, write_guard(&trial->guards[i]));
-    return json_pack("{s:I, s:f, s:b, s:o}", "step_requests", (json_int_t)trial->step_requests, "share",
-                     trial->share, "ratio_broken", trial->ratio_broken, "guards", guards);
+    for (int kind = 0; kind < DESIGN_KINDS; kind++)
+        json_array_append_new(designs, write_design(&trial->designs[kind]));
+    return json_pack("{s:I, s:f, s:b, s:o, s:o}", "step_requests", (json_int_t)trial->step_requests, "share",
+                     trial->share, "ratio_broken", trial->ratio_broken, "designs", designs, "guards", guards);
 }
 
 // Pairs in order: [0][1], [0][2] … [1][0] …; none where the goal is a mean.
 static json_t *write_contest(const struct contest *contest) {
     json_t *totals = json_array(), *means = json_array(), *pairs = json_array();
+    json_t *designs = json_array();
     for (unsigned i = 0; i < contest->settings.count; i++) {
         json_array_append_new(totals, write_batch(&contest->totals[i]));
         json_array_append_new(means, write_mean(&contest->means[i]));
+        json_array_append_new(designs, write_design(&contest->designs[i]));
         for (unsigned k = 0; k < contest->settings.count; k++)
             json_array_append_new(pairs, write_process(&contest->pairs[i][k].evidence));
     }
-    return json_pack("{s:s, s:f, s:o, s:o, s:o}", "goal", contest->settings.goal.name, "margin",
-                     contest->settings.margin, "totals", totals, "means", means, "pairs", pairs);
+    return json_pack("{s:s, s:f, s:o, s:o, s:o, s:o}", "goal", contest->settings.goal.name, "margin",
+                     contest->settings.margin, "designs", designs, "totals", totals, "means", means, "pairs",
+                     pairs);
 }
 
 static json_t *write_machine(const struct rollout_record *record) {
@@ -162,6 +171,19 @@ static void read_mean(json_t *list, struct mean *mean) {
                               json_number_value(json_array_get(list, 2))};
 }
 
+// A file without them is of a build that did not keep them.
+static void read_designs(json_t *list, struct design *designs, size_t count) {
+    if (json_array_size(list) != count)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        double read[4] = {0};
+        for (size_t k = 0; k < 4; k++)
+            read[k] = json_number_value(json_array_get(json_array_get(list, i), k));
+        if (read[0] >= 1 && read[2] >= 1)
+            designs[i] = (struct design){read[0], read[1], read[2], read[3]};
+    }
+}
+
 static bool same_question(const struct guard *guard, json_t *object) {
     const char *name = json_string_value(json_object_get(object, "name"));
     const char *role = json_string_value(json_object_get(object, "role"));
@@ -194,6 +216,7 @@ static void read_trial(json_t *object, struct trial *trial) {
     trial->step_requests = (uint64_t)json_integer_value(json_object_get(object, "step_requests"));
     trial->share = json_number_value(json_object_get(object, "share"));
     trial->ratio_broken = json_is_true(json_object_get(object, "ratio_broken"));
+    read_designs(json_object_get(object, "designs"), trial->designs, DESIGN_KINDS);
     json_array_foreach(json_object_get(object, "guards"), i,
                        kept) for (unsigned k = 0; k < trial->guard_count;
                                   k++) if (same_question(&trial->guards[k], kept))
@@ -210,6 +233,7 @@ static void read_contest(json_t *object, struct contest *contest) {
         json_array_size(means) != count || json_array_size(pairs) != (size_t)count * count ||
         json_number_value(json_object_get(object, "margin")) != contest->settings.margin)
         return;
+    read_designs(json_object_get(object, "designs"), contest->designs, count);
     for (unsigned i = 0; i < count; i++) {
         read_batch(json_array_get(totals, i), &contest->totals[i]);
         read_mean(json_array_get(means, i), &contest->means[i]);

@@ -268,9 +268,12 @@ void experiment_value(struct experiment *experiment, unsigned lane, enum experim
     struct experiment_cell *cell = entry->counted && !entry->failed ? cell_of(experiment, lane, entry) : NULL;
     if (!cell)
         return;
+    struct experiment_group *group = group_of(experiment, lane, entry);
     counter_add(&cell->means[mean].count, 1);
     add_double(&cell->means[mean].sum, value);
     add_double(&cell->means[mean].squares, value * value);
+    add(&group->values[mean], 1);
+    add_double(&group->sums[mean], value);
 }
 
 // ---- the control thread
@@ -344,13 +347,18 @@ bool experiment_read(const struct experiment *experiment, size_t arm, uint64_t t
 
 static void sum_groups(const struct experiment *experiment, size_t arm, struct experiment_group *groups) {
     memset(groups, 0, EXPERIMENT_GROUPS * sizeof *groups);
-    for (unsigned i = 0; i < experiment->lane_count; i++) {
-        const struct arm_lane *lane = __atomic_load_n(&experiment->lanes[i]->arms[arm], __ATOMIC_ACQUIRE);
+    for (unsigned lane_index = 0; lane_index < experiment->lane_count; lane_index++) {
+        const struct arm_lane *lane =
+            __atomic_load_n(&experiment->lanes[lane_index]->arms[arm], __ATOMIC_ACQUIRE);
         for (size_t k = 0; lane && k < EXPERIMENT_GROUPS; k++) {
             groups[k].requests += RELAXED(lane->groups[k].requests);
             groups[k].failed += RELAXED(lane->groups[k].failed);
             groups[k].slow[0] += RELAXED(lane->groups[k].slow[0]);
             groups[k].slow[1] += RELAXED(lane->groups[k].slow[1]);
+            for (int i = 0; i < EXPERIMENT_MEANS; i++) {
+                groups[k].values[i] += RELAXED(lane->groups[k].values[i]);
+                groups[k].sums[i] += acquire_double(&lane->groups[k].sums[i]);
+            }
         }
     }
 }
@@ -363,6 +371,10 @@ void experiment_groups(const struct experiment *experiment, size_t arm, struct e
         groups[k].failed -= before[k].failed;
         groups[k].slow[0] -= before[k].slow[0];
         groups[k].slow[1] -= before[k].slow[1];
+        for (int i = 0; i < EXPERIMENT_MEANS; i++) {
+            groups[k].values[i] -= before[k].values[i];
+            groups[k].sums[i] -= before[k].sums[i];
+        }
     }
 }
 

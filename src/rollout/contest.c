@@ -49,9 +49,11 @@ void contest_reset(struct contest *contest, uint64_t now) {
     memset(contest->totals, 0, sizeof contest->totals);
     memset(contest->means, 0, sizeof contest->means);
     contest->next = now;
-    for (unsigned i = 0; i < contest->settings.count; i++)
+    for (unsigned i = 0; i < contest->settings.count; i++) {
+        contest->designs[i] = DESIGN_NONE;
         for (unsigned k = 0; k < contest->settings.count; k++)
             start_pair(contest, &contest->pairs[i][k]);
+    }
 }
 
 void contest_init(struct contest *contest, const struct contest_settings *settings, uint64_t now) {
@@ -160,6 +162,31 @@ void contest_score(struct contest *contest, size_t arm, double score) {
             mean_add(&contest->means[i], score);
 }
 
+// ---- units
+
+static int design_kind(const struct guard_settings *goal) {
+    if (goal->kind == GUARD_MEAN)
+        return DESIGN_MEANS + (int)goal->mean;
+    if (goal->kind == GUARD_LATENCY)
+        return goal->first_byte ? DESIGN_SLOW_FIRST_BYTE : DESIGN_SLOW;
+    return DESIGN_FAILED;
+}
+
+void contest_design(struct contest *contest, unsigned index, const struct experiment_group *groups) {
+    const struct mean *mean = &contest->means[index];
+    double requests, variance = NAN;
+    if (contest->settings.goal.kind == GUARD_SCORE)
+        return; // scores are posted without their units
+    if (!rates(contest))
+        variance = mean->count > 1 ? mean->deviations / (mean->count - 1) : 0;
+    double effect = design_of_arm(groups, design_kind(&contest->settings.goal), variance, &requests);
+    design_measured(&contest->designs[index], effect, requests);
+}
+
+static double design_of(const struct contest *contest, unsigned i, unsigned k) {
+    return fmax(contest->designs[i].effect, contest->designs[k].effect);
+}
+
 // ---- what it says
 
 double contest_estimate(const struct contest *contest, unsigned index, double *count) {
@@ -187,7 +214,8 @@ static double mean_evidence(const struct contest *contest, unsigned i, unsigned 
     double sign = with->more_is_better ? 1 : -1;
     bool points = with->goal.kind == GUARD_SCORE;
     struct mean_margins margins = {points ? 1 : 1 + sign * with->margin / 100,
-                                   points ? sign * with->margin : 0, 1, 1};
+                                   points ? sign * with->margin : 0, contest->designs[k].effect,
+                                   contest->designs[i].effect};
     struct mean_difference difference;
     if (!mean_compare(&contest->means[k], &contest->means[i], &margins, &difference))
         return 0;
@@ -200,11 +228,12 @@ void contest_compare(const struct contest *contest, unsigned better, unsigned wo
     const struct contest_settings *with = &contest->settings;
     *view = (struct contest_view){
         .log_needed = log(with->count / with->alpha), .difference = NAN, .low = NAN, .high = NAN};
-    view->log_e = rates(contest) ? two_sample_log_e(&contest->pairs[better][worse].evidence, 1)
+    double deff = design_of(contest, better, worse);
+    view->log_e = rates(contest) ? two_sample_evidence(&contest->pairs[better][worse].evidence, deff)
                                  : mean_evidence(contest, better, worse);
     struct mean a = as_mean(contest, better), b = as_mean(contest, worse);
     struct mean_difference difference;
-    if (!mean_compare(&b, &a, &(struct mean_margins){1, 0, 1, 1}, &difference))
+    if (!mean_compare(&b, &a, &(struct mean_margins){1, 0, deff, deff}, &difference))
         return;
     view->difference = difference.difference;
     if (difference.variance <= 0)

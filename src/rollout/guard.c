@@ -229,19 +229,20 @@ static void judge_rates(struct guard *guard, const struct guard_levels *levels, 
 }
 
 // The difference that is worse points up: candidate - allowed, or allowed - candidate.
-static bool worse_by(const struct guard *guard, double extra, struct mean_difference *out) {
+static bool worse_by(const struct guard *guard, double extra, double deff, struct mean_difference *out) {
     const struct guard_settings *with = &guard->settings;
     bool points = with->kind == GUARD_SCORE;
     double margin = points ? with->margin + extra : with->margin / 100 + extra;
     double sign = with->less_is_worse ? -1 : 1;
-    struct mean_margins margins = {points ? 1 : 1 + sign * margin, points ? sign * margin : 0, 1, 1};
+    struct mean_margins margins = {points ? 1 : 1 + sign * margin, points ? sign * margin : 0, deff, deff};
     if (!mean_compare(&guard->baseline, &guard->candidate, &margins, out))
         return false;
     out->difference *= sign;
     return true;
 }
 
-static void judge_means(struct guard *guard, const struct guard_levels *levels, struct guard_outcome *out) {
+static void judge_means(struct guard *guard, const struct guard_levels *levels, double deff,
+                        struct guard_outcome *out) {
     double alpha = levels->alpha_fine, tuning = mean_tuning(BEST_SIZE, alpha);
     double least = guard->settings.kind == GUARD_SCORE ? LEAST_SCORES : LEAST_VALUES;
     struct mean_difference difference;
@@ -251,18 +252,20 @@ static void judge_means(struct guard *guard, const struct guard_levels *levels, 
         out->baseline_estimate = guard->baseline.mean;
     if (guard->candidate.count > 0)
         out->candidate_estimate = guard->candidate.mean;
-    if (mean_compare(&guard->baseline, &guard->candidate, &(struct mean_margins){1, 0, 1, 1}, &difference) &&
+    if (mean_compare(&guard->baseline, &guard->candidate, &(struct mean_margins){1, 0, deff, deff},
+                     &difference) &&
         difference.variance > 0) {
         double margin = mean_margin(&difference, mean_tuning(BEST_SIZE, alpha / 2), alpha / 2);
         out->low = difference.difference - margin;
         out->high = difference.difference + margin;
     }
-    if (guard->baseline.count < least || guard->candidate.count < least || !worse_by(guard, 0, &difference))
+    if (guard->baseline.count < least || guard->candidate.count < least ||
+        !worse_by(guard, 0, deff, &difference))
         return;
     out->log_harm = mean_log_e(&difference, tuning);
     difference.difference = -difference.difference;
     out->log_fine = mean_log_e(&difference, tuning);
-    if (worse_by(guard, guard->settings.kind == GUARD_SCORE ? 0.02 : 0.05, &difference)) {
+    if (worse_by(guard, guard->settings.kind == GUARD_SCORE ? 0.02 : 0.05, deff, &difference)) {
         difference.difference = -difference.difference;
         out->log_step = mean_log_e(&difference, tuning);
     }
@@ -320,7 +323,7 @@ void guard_judge(struct guard *guard, const struct guard_levels *levels, double 
         if (yes_or_no(guard))
             judge_rates(guard, levels, design_effect, share, out);
         else
-            judge_means(guard, levels, out);
+            judge_means(guard, levels, design_effect, out);
         guard->harmful = guard->harmful || out->log_harm >= out->log_needed_harm;
         out->verdict = pass_or_wait(guard, out, out->log_fine);
         out->step_verdict = pass_or_wait(guard, out, fmax(out->log_step, out->log_fine));

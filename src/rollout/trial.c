@@ -23,9 +23,15 @@ static void begin_at(struct guard *guard, uint64_t now) {
     guard->next = guard->next_soon = now;
 }
 
+static void forget_designs(struct trial *trial) {
+    for (int kind = 0; kind < DESIGN_KINDS; kind++)
+        trial->designs[kind] = DESIGN_NONE;
+}
+
 void trial_init(struct trial *trial, const struct trial_settings *settings, uint64_t now) {
     struct guard_settings read[GUARDS_MOST];
-    *trial = (struct trial){.settings = *settings, .design_errors = 1, .design_slow = {1, 1}};
+    *trial = (struct trial){.settings = *settings};
+    forget_designs(trial);
     trial->guard_count = guards_read(settings->config, read, &trial->thresholds.first_byte);
     trial->thresholds.group_slot[0] = trial->thresholds.group_slot[1] = EXPERIMENT_SLOTS;
     for (unsigned i = 0; i < trial->guard_count; i++) {
@@ -45,7 +51,7 @@ void trial_reset(struct trial *trial, uint64_t now) {
         guard_reset(&trial->guards[i]);
         begin_at(&trial->guards[i], now);
     }
-    trial->design_errors = trial->design_slow[0] = trial->design_slow[1] = 1;
+    forget_designs(trial);
     trial->log_ratio = 0;
     trial->ratio_broken = false;
     trial->step_requests = 0;
@@ -62,6 +68,7 @@ void trial_adopt(struct trial *trial, const struct trial_settings *settings, uin
     trial_init(trial, settings, now);
     trial->step_requests = before.step_requests;
     trial->ratio_broken = before.ratio_broken;
+    memcpy(trial->designs, before.designs, sizeof trial->designs);
     for (unsigned i = 0; i < trial->guard_count; i++) {
         for (unsigned k = 0; k < before.guard_count; k++) {
             struct guard *now_guard = &trial->guards[i];
@@ -244,38 +251,23 @@ void trial_advance(struct trial *trial, uint64_t now, int64_t elapsed_ms, const 
 
 // ---- units
 
-enum { GROUP_FAILED, GROUP_SLOW_WHOLE, GROUP_SLOW_FIRST };
-
-static double events_of(const struct experiment_group *group, int what) {
-    return what == GROUP_FAILED ? group->failed : group->slow[what - GROUP_SLOW_WHOLE];
-}
-
-// Of the baseline alone while the candidate is small: a harmed candidate blows up its own variance, which
-// would hide the harm (docs/statistics.md).
-static double design_effect(const struct trial *trial, const struct experiment_group *baseline,
-                            const struct experiment_group *candidate, int what) {
-    static double requests[2][EXPERIMENT_GROUPS], events[2][EXPERIMENT_GROUPS]; // one thread asks
-    double candidate_events = 0;
-    for (size_t i = 0; i < EXPERIMENT_GROUPS; i++) {
-        requests[0][i] = baseline[i].requests;
-        events[0][i] = events_of(&baseline[i], what);
-        requests[1][i] = candidate[i].requests;
-        events[1][i] = events_of(&candidate[i], what);
-        candidate_events += events[1][i];
+// The variance of single values, as the guard of that mean knows it.
+static double unit_variance(const struct trial *trial, int kind) {
+    for (unsigned i = 0; i < trial->guard_count; i++) {
+        const struct guard *guard = &trial->guards[i];
+        if (guard->settings.kind == GUARD_MEAN && DESIGN_MEANS + (int)guard->settings.mean == kind)
+            return guard->baseline.count > 1 ? guard->baseline.deviations / (guard->baseline.count - 1) : 0;
     }
-    double own = cluster_design_effect(requests[0], events[0], EXPERIMENT_GROUPS, -1);
-    struct cluster_ratio of_baseline = cluster_ratio(requests[0], events[0], EXPERIMENT_GROUPS);
-    struct cluster_ratio of_candidate = cluster_ratio(requests[1], events[1], EXPERIMENT_GROUPS);
-    if (trial->share < 0.2 || of_candidate.groups < 20 || candidate_events < 5)
-        return own;
-    return fmax(own, cluster_design_effect_of_both(&of_baseline, &of_candidate));
+    return kind >= DESIGN_MEANS ? 0 : NAN;
 }
 
 void trial_design(struct trial *trial, const struct experiment_group *baseline,
                   const struct experiment_group *candidate) {
-    trial->design_errors = design_effect(trial, baseline, candidate, GROUP_FAILED);
-    trial->design_slow[0] = design_effect(trial, baseline, candidate, GROUP_SLOW_WHOLE);
-    trial->design_slow[1] = design_effect(trial, baseline, candidate, GROUP_SLOW_FIRST);
+    for (int kind = 0; kind < DESIGN_KINDS; kind++) {
+        double requests, effect = design_of_pair(baseline, candidate, kind, unit_variance(trial, kind),
+                                                 trial->share, &requests);
+        design_measured(&trial->designs[kind], effect, requests);
+    }
 }
 
 void trial_ratio(struct trial *trial, const uint64_t *units, const double *shares) {
@@ -291,10 +283,14 @@ void trial_watch(struct trial *trial, bool watching) {
 
 // ---- judging
 
+// Scores are posted without their units.
 static double design_of(const struct trial *trial, const struct guard *guard) {
-    if (guard->settings.kind == GUARD_LATENCY)
-        return trial->design_slow[guard->settings.first_byte];
-    return trial->design_errors;
+    const struct guard_settings *settings = &guard->settings;
+    if (settings->kind == GUARD_LATENCY)
+        return trial->designs[settings->first_byte ? DESIGN_SLOW_FIRST_BYTE : DESIGN_SLOW].effect;
+    if (settings->kind == GUARD_MEAN)
+        return trial->designs[DESIGN_MEANS + (int)settings->mean].effect;
+    return settings->kind == GUARD_ERROR_RATE ? trial->designs[DESIGN_FAILED].effect : 1;
 }
 
 static void take(enum verdict *worst, enum verdict verdict) {

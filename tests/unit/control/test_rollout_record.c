@@ -49,6 +49,7 @@ static void write_some(struct scene *scene, struct strbuf *text) {
         guard_feed(guard, &(struct guard_batch){95, i % 3 == 0, 5, i % 7 == 0}, i % 2);
     for (int i = 0; i < 50; i++)
         guard_score(&scene->trial.guards[1], i % 2, 0.1 * (i % 9));
+    scene->trial.designs[DESIGN_FAILED] = (struct design){7.5, 1000, 2, 500};
     scene->machine.state = ROLLOUT_STEP;
     scene->machine.hold = HOLD_SIGNAL;
     scene->machine.step = 1;
@@ -71,6 +72,7 @@ static void it_comes_back(void **state) {
     assert_true(rollout_record_read(&to.record, strbuf_as_slice(&text), &same, &error));
     assert_true(same);
     assert_memory_equal(&from.machine, &to.machine, sizeof from.machine);
+    assert_memory_equal(&from.trial.designs, &to.trial.designs, sizeof from.trial.designs);
     for (int i = 0; i < 2; i++) {
         const struct guard *a = &from.trial.guards[i], *b = &to.trial.guards[i];
         if (i == 0) {

@@ -192,6 +192,15 @@ static void values_are_summed(void **state) {
     assert_float_equal(cell.means[MEAN_COST].sum, 2.0, 1e-12);
     assert_float_equal(cell.means[MEAN_COST].squares, 2.5, 1e-12);
     assert_int_equal(cell.means[MEAN_TOKENS_PER_SECOND].count, 0);
+    struct experiment_group groups[EXPERIMENT_GROUPS]; // units 1 and 2 are of one group
+    experiment_groups(experiment, 0, groups);
+    assert_int_equal(groups[0].values[MEAN_COST], 2);
+    assert_true(groups[0].sums[MEAN_COST] == 2.0);
+    experiment_reset_groups(experiment);
+    experiment_value(experiment, 0, MEAN_COST, 4, &entry);
+    experiment_groups(experiment, 0, groups);
+    assert_int_equal(groups[0].values[MEAN_COST], 1);
+    assert_true(groups[0].sums[MEAN_COST] == 4.0);
     experiment_free(experiment);
 }
 

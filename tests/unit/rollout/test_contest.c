@@ -88,6 +88,28 @@ static void three_points_of_quality_win(void **state) {
     assert_int_equal(count, scores / 2);
 }
 
+// The same figures, but units fail with all of their requests or none: they say less, and no winner comes
+// of it.
+static void units_that_hang_together_weaken_it(void **state) {
+    (void)state;
+    static struct contest contest;
+    static struct experiment_group groups[EXPERIMENT_GROUPS];
+    struct contest_settings settings = settings_of(GUARD_ERROR_RATE, 2);
+    struct world world = {{0.05, 0.02, 0}, 3};
+    struct trial_source source = {read_tick, &world};
+    struct contest_view view, weaker;
+    contest_init(&contest, &settings, START);
+    contest_advance(&contest, START + 100, &source);
+    contest_compare(&contest, 1, 0, &view);
+    assert_int_equal(contest_winner(&contest), 1);
+    for (int i = 0; i < EXPERIMENT_GROUPS; i++)
+        groups[i] = (struct experiment_group){.requests = 40, .failed = i % 25 ? 0 : 40};
+    contest_design(&contest, 0, groups);
+    contest_compare(&contest, 1, 0, &weaker);
+    assert_true(weaker.log_e < view.log_e / 10 && weaker.low < view.low && weaker.high > view.high);
+    assert_int_equal(contest_winner(&contest), -1);
+}
+
 static void a_margin_must_be_exceeded(void **state) {
     (void)state;
     static struct contest contest;
@@ -124,6 +146,7 @@ int test_contest(void) {
         cmocka_unit_test(fewer_errors_win),
         cmocka_unit_test(equal_variants_have_no_winner),
         cmocka_unit_test(three_points_of_quality_win),
+        cmocka_unit_test(units_that_hang_together_weaken_it),
         cmocka_unit_test(a_margin_must_be_exceeded),
         cmocka_unit_test(it_says_how_much_is_missing),
     };

@@ -309,11 +309,74 @@ static void users_that_hang_together_weaken_evidence(void **state) {
     for (int i = 0; i < EXPERIMENT_GROUPS; i++)
         baseline[i] = (struct experiment_group){.requests = 100, .failed = i % 20 == 0 ? 20 : 0};
     trial_design(&run.trial, baseline, candidate);
-    assert_true(run.trial.design_errors > 5);
+    assert_true(run.trial.designs[DESIGN_FAILED].effect > 5);
     for (int i = 0; i < EXPERIMENT_GROUPS; i++)
         baseline[i].failed = 1;
     trial_design(&run.trial, baseline, candidate);
-    assert_float_equal(run.trial.design_errors, 1, 1e-9);
+    assert_float_equal(run.trial.designs[DESIGN_FAILED].effect, 1, 1e-9);
+    end(&run);
+}
+
+// A reload keeps what was measured, and groups that begin anew (a restart, other variants) do not make the
+// evidence of before stronger than it was.
+static void what_units_weaken_stays_weak(void **state) {
+    (void)state;
+    struct run run;
+    static struct experiment_group baseline[EXPERIMENT_GROUPS], candidate[EXPERIMENT_GROUPS], none;
+    const struct design *design = &run.trial.designs[DESIGN_FAILED];
+    begin(&run, "guards: {error_rate: {margin: 0.5}}", 15);
+    for (int i = 0; i < EXPERIMENT_GROUPS; i++)
+        baseline[i] = (struct experiment_group){.requests = 100, .failed = i % 20 == 0 ? 20 : 0};
+    trial_design(&run.trial, baseline, candidate);
+    double effect = design->effect;
+    assert_true(effect > 5);
+    struct trial_settings settings = run.trial.settings;
+    trial_adopt(&run.trial, &settings, run.world.now);
+    assert_true(design->effect == effect);
+    for (int i = 0; i < EXPERIMENT_GROUPS; i++)
+        baseline[i] = none;
+    trial_design(&run.trial, baseline, candidate);
+    assert_true(design->effect == effect);
+    for (int i = 0; i < EXPERIMENT_GROUPS; i++)
+        baseline[i] = (struct experiment_group){.requests = 50, .failed = 1};
+    trial_design(&run.trial, baseline, candidate);
+    assert_true(design->effect == effect); // half of what it was measured on
+    for (int i = 0; i < EXPERIMENT_GROUPS; i++)
+        baseline[i] = (struct experiment_group){.requests = 100, .failed = 2};
+    trial_design(&run.trial, baseline, candidate);
+    assert_true(design->effect == 1);
+    trial_design(&run.trial, baseline, candidate);
+    trial_reset(&run.trial, run.world.now);
+    assert_true(design->effect == 1);
+    end(&run);
+}
+
+// Costs: users whose requests are all dear or all cheap. The same sums say less.
+static void users_that_hang_together_weaken_means(void **state) {
+    (void)state;
+    struct run run;
+    static struct experiment_group groups[2][EXPERIMENT_GROUPS];
+    begin(&run, "guards: {cost_per_request: {margin: 10}}", 16);
+    struct experiment_sum arms[2] = {{0}};
+    for (int arm = 0; arm < 2; arm++) {
+        for (int i = 0; i < EXPERIMENT_GROUPS;
+             i++) { // 20 requests each, at 1 or 3 cents; the candidate's 1.5
+            double cents = (i % 2 ? 1 : 3) * (arm ? 1.5 : 1);
+            groups[arm][i].requests = groups[arm][i].values[MEAN_COST] = 20;
+            groups[arm][i].sums[MEAN_COST] = 20 * cents;
+            arms[arm].count += 20;
+            arms[arm].sum += 20 * cents;
+            arms[arm].squares += 20 * cents * cents;
+        }
+    }
+    guard_feed_means(&run.trial.guards[0], &arms[0], &arms[1]);
+    trial_judge(&run.trial, run.outcomes, &run.judgement);
+    double independent = run.outcomes[0].log_harm, width = run.outcomes[0].high - run.outcomes[0].low;
+    trial_design(&run.trial, groups[0], groups[1]);
+    assert_true(fabs(run.trial.designs[DESIGN_MEANS + MEAN_COST].effect - 20) < 0.1);
+    trial_judge(&run.trial, run.outcomes, &run.judgement);
+    assert_true(run.outcomes[0].log_harm < independent / 10);
+    assert_true(run.outcomes[0].high - run.outcomes[0].low > 4 * width);
     end(&run);
 }
 
@@ -334,6 +397,8 @@ int test_trial(void) {
         cmocka_unit_test(ticks_that_went_are_counted_as_lost),
         cmocka_unit_test(thresholds_follow_the_baseline),
         cmocka_unit_test(users_that_hang_together_weaken_evidence),
+        cmocka_unit_test(what_units_weaken_stays_weak),
+        cmocka_unit_test(users_that_hang_together_weaken_means),
     };
     return cmocka_run_group_tests_name("trial", tests, NULL, NULL);
 }
