@@ -24,5 +24,8 @@ int mean_compare(const struct mean *baseline, const struct mean *candidate,
 double mean_tuning(double best_size, double alpha);
 // log e against H0 "the difference is at most 0"; for "at least 0" negate the difference.
 double mean_log_e(const struct mean_difference *difference, double tuning);
+// How many times as many values as now it takes until log e reaches `needed`, if the difference stays what it
+// is; 1: it does already; +inf: never.
+double mean_times(const struct mean_difference *difference, double tuning, double needed);
 // One-sided: the truth is above difference - margin, and below difference + margin, each but for alpha.
 double mean_margin(const struct mean_difference *difference, double tuning, double alpha);

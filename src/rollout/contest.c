@@ -205,22 +205,31 @@ static struct mean as_mean(const struct contest *contest, unsigned index) {
     return (struct mean){total->baseline, p, total->baseline * p * (1 - p)};
 }
 
-// Evidence that the mean of i is better than that of k by more than the margin.
-static double mean_evidence(const struct contest *contest, unsigned i, unsigned k) {
+static double least_values(const struct contest *contest) {
+    return contest->settings.goal.kind == GUARD_SCORE ? LEAST_SCORES : LEAST_VALUES;
+}
+
+// By how much the mean of i is better than that of k, less the margin.
+static bool better_by(const struct contest *contest, unsigned i, unsigned k,
+                      struct mean_difference *difference) {
     const struct contest_settings *with = &contest->settings;
-    double least = with->goal.kind == GUARD_SCORE ? LEAST_SCORES : LEAST_VALUES;
-    if (contest->means[i].count < least || contest->means[k].count < least)
-        return 0;
     double sign = with->more_is_better ? 1 : -1;
     bool points = with->goal.kind == GUARD_SCORE;
     struct mean_margins margins = {points ? 1 : 1 + sign * with->margin / 100,
                                    points ? sign * with->margin : 0, contest->designs[k].effect,
                                    contest->designs[i].effect};
+    if (!mean_compare(&contest->means[k], &contest->means[i], &margins, difference))
+        return false;
+    difference->difference *= sign;
+    return true;
+}
+
+static double mean_evidence(const struct contest *contest, unsigned i, unsigned k) {
     struct mean_difference difference;
-    if (!mean_compare(&contest->means[k], &contest->means[i], &margins, &difference))
+    if (fmin(contest->means[i].count, contest->means[k].count) < least_values(contest) ||
+        !better_by(contest, i, k, &difference))
         return 0;
-    difference.difference *= sign;
-    return mean_log_e(&difference, mean_tuning(BEST_SIZE, with->alpha));
+    return mean_log_e(&difference, mean_tuning(BEST_SIZE, contest->settings.alpha));
 }
 
 void contest_compare(const struct contest *contest, unsigned better, unsigned worse,
@@ -258,22 +267,32 @@ int contest_winner(const struct contest *contest) {
     return winner_of(matrix, (int)count, contest->settings.alpha);
 }
 
-// Evidence grows in proportion to what was seen: so much for so many, the rest for so many more.
+// How many times as much as was seen it takes until i has beaten k. The evidence of rates grows in
+// proportion.
+static double times_needed(const struct contest *contest, unsigned i, unsigned k) {
+    double needed = log(contest->settings.count / contest->settings.alpha);
+    struct mean_difference difference;
+    if (rates(contest)) {
+        struct contest_view view;
+        contest_compare(contest, i, k, &view);
+        return view.log_e > 0.5 ? fmax(1, needed / view.log_e) : INFINITY;
+    }
+    if (!better_by(contest, i, k, &difference))
+        return INFINITY;
+    double tuning = mean_tuning(BEST_SIZE, contest->settings.alpha);
+    double count = fmin(contest->means[i].count, contest->means[k].count);
+    return fmax(mean_times(&difference, tuning, needed), least_values(contest) / count);
+}
+
 double contest_left(const struct contest *contest) {
-    double best = NAN, all = 0, count;
+    double best = INFINITY, all = 0, count;
     for (unsigned i = 0; i < contest->settings.count; i++) {
-        double least = INFINITY;
-        struct contest_view view = {0};
+        double most = 1;
         contest_estimate(contest, i, &count);
         all += count;
-        for (unsigned k = 0; k < contest->settings.count; k++) {
-            if (i == k)
-                continue;
-            contest_compare(contest, i, k, &view);
-            least = fmin(least, view.log_e);
-        }
-        if (least > 0.5 && isfinite(least) && (isnan(best) || view.log_needed / least < best))
-            best = view.log_needed / least;
+        for (unsigned k = 0; k < contest->settings.count; k++)
+            most = i == k ? most : fmax(most, times_needed(contest, i, k));
+        best = fmin(best, most);
     }
-    return isnan(best) ? NAN : ceil(fmax(0, best - 1) * all);
+    return isfinite(best) ? ceil((best - 1) * all) : NAN;
 }

@@ -259,12 +259,18 @@ static void judge_means(struct guard *guard, const struct guard_levels *levels, 
         out->low = difference.difference - margin;
         out->high = difference.difference + margin;
     }
-    if (guard->baseline.count < least || guard->candidate.count < least ||
-        !worse_by(guard, 0, deff, &difference))
+    if (!worse_by(guard, 0, deff, &difference))
+        return;
+    struct mean_difference better = difference;
+    better.difference = -difference.difference;
+    double count = fmin(guard->baseline.count, guard->candidate.count);
+    double times = fmax(mean_times(&better, tuning, out->log_needed_fine), least / count);
+    if (isfinite(times))
+        out->requests_left = (times - 1) * (guard->baseline.count + guard->candidate.count);
+    if (count < least)
         return;
     out->log_harm = mean_log_e(&difference, tuning);
-    difference.difference = -difference.difference;
-    out->log_fine = mean_log_e(&difference, tuning);
+    out->log_fine = mean_log_e(&better, tuning);
     if (worse_by(guard, guard->settings.kind == GUARD_SCORE ? 0.02 : 0.05, deff, &difference)) {
         difference.difference = -difference.difference;
         out->log_step = mean_log_e(&difference, tuning);

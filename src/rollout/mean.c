@@ -50,6 +50,33 @@ double mean_log_e(const struct mean_difference *difference, double tuning) {
     return log(2.0) - 0.5 * log1p(u) + 0.5 * d * d / difference->variance * g + tail;
 }
 
+static double log_e_after(const struct mean_difference *difference, double tuning, double times) {
+    struct mean_difference then = {difference->difference, difference->variance / times,
+                                   difference->size * times};
+    return mean_log_e(&then, tuning);
+}
+
+double mean_times(const struct mean_difference *difference, double tuning, double needed) {
+    if (mean_log_e(difference, tuning) >= needed)
+        return 1;
+    if (difference->difference <= 0 || difference->variance <= 0)
+        return INFINITY;
+    double low = 1, high = 2;
+    for (; log_e_after(difference, tuning, high) < needed; high *= 2) {
+        low = high;
+        if (high > 1e9)
+            return INFINITY;
+    }
+    while (high - low > 1e-3 * low) {
+        double middle = 0.5 * (low + high);
+        if (log_e_after(difference, tuning, middle) < needed)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
+}
+
 double mean_margin(const struct mean_difference *difference, double tuning, double alpha) {
     double u = tuning * difference->size;
     return sqrt(2 * difference->variance * (1 + u) / u * log1p(sqrt(1 + u) / (2 * alpha)));

@@ -128,6 +128,7 @@ static void worse_row(const struct options *options, const struct worse *worse) 
     double median = sample_quantile(&seconds, 0.5), of_requests = sample_quantile(&requests, 0.5);
     double rate = (double)seconds.count / runs;
     table_cell("%g", worse->with.rps);
+    table_cell("%g %%", 100 * worse->with.share);
     table_cell("%g %% and %g %%", 100 * worse->with.baseline, 100 * worse->with.candidate);
     table_cell("%s", worse->with.cold ? "none" : "20,000");
     table_cell("%.3f", rate);

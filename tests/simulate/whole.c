@@ -62,7 +62,7 @@ static struct config *configure(bool times) {
                   "      steps: [{weight: 5, for: 1m}, {weight: 10, for: 1m}, {weight: 25, for: 1m},\n"
                   "              {weight: 50, for: 1m}, {weight: 100}]\n"
                   "      guards: {error_rate: {margin: %g}%s}\n"
-                  "      step_timeout: 1h\n",
+                  "      step_timeout: 30m\n",
                   RATE_MARGIN, times ? ", latency_p95: {margin: 20}" : "");
     struct config *config = config_parse("simulated", strbuf_as_slice(&text), &diagnostics);
     for (size_t i = 0; !config && i < diagnostics.count; i++)
@@ -229,7 +229,7 @@ void simulate_whole(const struct options *options) {
     };
     table_title("**Whole rollouts as shipped, without any history** (`error_rate: {margin: 0.35}`, where two "
                 "guards are named also `latency_p95: {margin: 20}`; `confidence: 95`, `horizon: 30s`, steps "
-                "of 5, 10, 25 and 50 %% for 1m each, `step_timeout: 1h`; errors come at once; median and in "
+                "of 5, 10, 25 and 50 %% for 1m each, `step_timeout: 30m`; errors come at once; median and in "
                 "brackets the 90 %% quantile of what mostly happens)");
     table_columns(
         "candidate | requests/s | promoted | rolled back | held | mostly after | failed requests of "

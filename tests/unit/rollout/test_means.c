@@ -74,6 +74,21 @@ static void larger_differences_say_more(void **state) {
     assert_false(mean_compare(&baseline, &few, &margins, &difference));
 }
 
+// What is said to be missing is what is missing.
+static void the_rest_is_foretold(void **state) {
+    (void)state;
+    double tuning = mean_tuning(2000, 0.05), needed = log(20);
+    struct mean_difference now = {0.02, 0.001, 200}, never = {-0.02, 0.001, 200}, there = {2, 0.001, 200};
+    double times = mean_times(&now, tuning, needed);
+    assert_true(times > 1 && times < 100);
+    struct mean_difference then = {0.02, 0.001 / times, 200 * times};
+    assert_true(mean_log_e(&then, tuning) >= needed);
+    struct mean_difference before = {0.02, 0.001 / (0.99 * times), 200 * 0.99 * times};
+    assert_true(mean_log_e(&before, tuning) < needed);
+    assert_true(isinf(mean_times(&never, tuning, needed)));
+    assert_true(mean_times(&there, tuning, needed) == 1);
+}
+
 // The bounds hold at every look: of 300 streams of equal arms, hardly any bound ever excludes 0.
 static void bounds_hold_at_every_look(void **state) {
     (void)state;
@@ -177,6 +192,7 @@ int test_means(void) {
         cmocka_unit_test(values_and_their_sums_are_the_same),
         cmocka_unit_test(units_of_measure_do_not_matter),
         cmocka_unit_test(larger_differences_say_more),
+        cmocka_unit_test(the_rest_is_foretold),
         cmocka_unit_test(bounds_hold_at_every_look),
         cmocka_unit_test(a_right_ratio_expects_one),
         cmocka_unit_test(a_wrong_ratio_is_found),

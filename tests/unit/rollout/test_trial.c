@@ -380,6 +380,27 @@ static void users_that_hang_together_weaken_means(void **state) {
     end(&run);
 }
 
+// Scores of two arms that are as good: how many more are needed is said once they differ at all.
+static void a_mean_says_how_much_is_missing(void **state) {
+    (void)state;
+    struct run run;
+    begin(&run, "guards: {quality: {margin: 0.05}}", 17);
+    struct guard *guard = trial_guard(&run.trial, "quality");
+    double first = 0;
+    for (int i = 0; i < 4000; i++) {
+        guard_score(guard, i % 2, i % 10 < 8 ? 0.9 : 0.3);
+        trial_judge(&run.trial, run.outcomes, &run.judgement);
+        if (i == 300)
+            first = run.outcomes[0].requests_left;
+        if (run.judgement.guards == VERDICT_PASS)
+            break;
+        assert_true(i < 20 || run.outcomes[0].requests_left > 0);
+    }
+    assert_int_equal(run.judgement.guards, VERDICT_PASS);
+    assert_true(first > 10 && first < 4000);
+    end(&run);
+}
+
 int test_trial(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_dead_candidate_is_seen_at_once),
@@ -398,6 +419,7 @@ int test_trial(void) {
         cmocka_unit_test(thresholds_follow_the_baseline),
         cmocka_unit_test(users_that_hang_together_weaken_evidence),
         cmocka_unit_test(what_units_weaken_stays_weak),
+        cmocka_unit_test(a_mean_says_how_much_is_missing),
         cmocka_unit_test(users_that_hang_together_weaken_means),
     };
     return cmocka_run_group_tests_name("trial", tests, NULL, NULL);
