@@ -10,8 +10,9 @@ static const struct {
     const char *name;
     void (*simulate)(const struct options *options);
 } tables[] = {
-    {"equal", simulate_equal},   {"worse", simulate_worse}, {"cohorts", simulate_cohorts},
-    {"policy", simulate_policy}, {"whole", simulate_whole},
+    {"equal", simulate_equal}, {"worse", simulate_worse}, {"cohorts", simulate_cohorts},
+    {"means", simulate_means}, {"units", simulate_units}, {"policy", simulate_policy},
+    {"whole", simulate_whole},
 };
 #define TABLES (sizeof tables / sizeof *tables)
 

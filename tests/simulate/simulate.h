@@ -5,5 +5,7 @@
 void simulate_equal(const struct options *options);
 void simulate_worse(const struct options *options);
 void simulate_cohorts(const struct options *options);
+void simulate_means(const struct options *options);
+void simulate_units(const struct options *options);
 void simulate_policy(const struct options *options);
 void simulate_whole(const struct options *options);
