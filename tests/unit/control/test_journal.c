@@ -91,7 +91,7 @@ static void decisions_come_back_in_order(void **state) {
     struct error error;
     struct journal *journal = opened();
     for (int i = 0; i < 5; i++) {
-        char line[8];
+        char line[32];
         snprintf(line, sizeof line, "d%d", i);
         assert_true(journal_decide(journal, slice_of(line), &error));
     }

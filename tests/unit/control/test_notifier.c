@@ -132,7 +132,7 @@ static void the_queue_is_bounded_and_the_newest_stay(void **state) {
     begin(scene, 0, 3);
     scene->peer.statuses[0] = PEER_HOLD;
     for (int i = 0; i < 10; i++) {
-        char text[8];
+        char text[32];
         snprintf(text, sizeof text, "%d", i);
         send_text(scene, scene->peer.url, text);
     }
