@@ -175,13 +175,14 @@ def test_a_good_canary_goes_through_all_steps(begin):
 
 
 def test_equal_variants_are_never_taken_back(start_sluice, upstream):
-    """A/A, several at once: the same upstream on both sides, one percent of errors."""
+    """A/A, several at once: the same upstream on both sides, one percent of errors. The confidence is such that a false alarm in
+    this test is less likely than one in a thousand; how often there is one at 95 percent is the simulator's to say."""
     daemons, loads = [], []
     for seed in range(scaled(5, 2)):
         server = upstream(f"both-{seed}", answering(error_rate=0.01, seed=seed))
         daemons.append(start_sluice(configuration(server, server, {
             "guards": {"error_rate": {"margin": 0}, "latency_p95": {"margin": 0}, "ttft_p50": {"margin": 0}},
-            "steps": [{"weight": 50, "for": "10m"}]})))
+            "confidence": 99.9, "steps": [{"weight": 50, "for": "10m"}]})))
         loads.append(Paced(daemons[-1].address, 100, threads=4))
     wait_for(lambda: all(sum(load.statuses.values()) > scaled(2000, 300) for load in loads), patience(120))
     for daemon, load in zip(daemons, loads):
