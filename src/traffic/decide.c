@@ -8,7 +8,7 @@ void live_route_init(struct live_route *route, const struct route_config *config
     must(config->variant_count <= SPLIT_ARMS);
     for (size_t i = 0; i < config->variant_count; i++)
         weights[i] = (uint16_t)config->variants[i].weight;
-    route->config = config;
+    *route = (struct live_route){.config = config};
     route->seed = split_seed(slice_of(config->sticky.salt));
     split_build(&route->split, weights, config->variant_count, config->baseline);
 }

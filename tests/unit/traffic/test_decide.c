@@ -284,6 +284,23 @@ static void live_weights_decide(void **state) {
     request_close(&f.request);
 }
 
+// Whatever the memory held before: `sluice assign` decides with a route on its stack.
+static void a_route_begins_without_a_turn(void **state) {
+    (void)state;
+    struct fixture f;
+    open_fixture(&f);
+    memset(&f.route, 0xa5, sizeof f.route);
+    live_route_init(&f.route, &f.config);
+    assert_null(f.route.turn);
+    assert_ptr_equal(live_split(&f.route), &f.route.split);
+    assert_ptr_equal(coming_split(&f.route), &f.route.split);
+    struct decision decision;
+    decide_unit(&f.route, slice_of("user-1"), &decision);
+    assert_int_equal(decision.bucket, 93);
+    assert_int_equal(decision.variant, 1);
+    request_close(&f.request);
+}
+
 static void reasons_have_names(void **state) {
     (void)state;
     assert_string_equal(decision_reason_name(DECIDED_BY_UNIT), "unit");
@@ -294,11 +311,17 @@ static void reasons_have_names(void **state) {
 
 int test_decide(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_the_units_bucket),        cmocka_unit_test(at_random_without_a_unit),
-        cmocka_unit_test(a_unit_is_issued_once),      cmocka_unit_test(a_session_keeps_its_variant),
-        cmocka_unit_test(weight_zero_unpins_at_once), cmocka_unit_test(an_issued_session_is_pinned),
-        cmocka_unit_test(a_tester_chooses),           cmocka_unit_test(a_wrong_override_is_ignored),
-        cmocka_unit_test(live_weights_decide),        cmocka_unit_test(reasons_have_names),
+        cmocka_unit_test(by_the_units_bucket),
+        cmocka_unit_test(at_random_without_a_unit),
+        cmocka_unit_test(a_unit_is_issued_once),
+        cmocka_unit_test(a_session_keeps_its_variant),
+        cmocka_unit_test(weight_zero_unpins_at_once),
+        cmocka_unit_test(an_issued_session_is_pinned),
+        cmocka_unit_test(a_tester_chooses),
+        cmocka_unit_test(a_wrong_override_is_ignored),
+        cmocka_unit_test(live_weights_decide),
+        cmocka_unit_test(reasons_have_names),
+        cmocka_unit_test(a_route_begins_without_a_turn),
     };
     return cmocka_run_group_tests_name("decide", tests, NULL, NULL);
 }
