@@ -12,7 +12,8 @@ struct sample_question {
     double power;          // 0.5, 0.8, 0.9 or 0.95
     bool restarts;
 };
-// Requests of both arms together; +inf when the rates are on the line's wrong side or no evidence grows.
+// Requests of both arms together; +inf when no evidence grows (the rates are on the line). The rates are
+// beyond the line; on its other side evidence shrinks, and nothing is said about when.
 double sample_size(const struct sample_question *question);
 // Log evidence that one request of either arm brings on average.
 double sample_growth(const struct sample_question *question);

@@ -31,18 +31,16 @@ struct slope { // of the weighted relative entropy along the line, and how it ch
 };
 
 static struct slope slope_at(double nb, double nc, double tb, double tc, double rho, double delta, double x) {
-    double c = rho * x + delta, bx = x * (1 - x), cx = c * (1 - c);
+    double c = rho * x + delta, bx = 1 / (x * (1 - x)), cx = rho / (c * (1 - c));
     return (struct slope){
-        -nb * (tb - x) / bx - rho * nc * (tc - c) / cx,
-        nb * (tb / (x * x) + (1 - tb) / ((1 - x) * (1 - x))) +
-            rho * rho * nc * (tc / (c * c) + (1 - tc) / ((1 - c) * (1 - c))),
+        nb * (x - tb) * bx + nc * (c - tc) * cx,
+        nb * (x * x + tb * (1 - 2 * x)) * bx * bx + nc * (c * c + tc * (1 - 2 * c)) * cx * cx,
     };
 }
 
-// Newton's steps, kept between the bounds by halving; about six of them.
-static double root_between(double nb, double nc, double tb, double tc, double rho, double delta, double low,
-                           double high) {
-    double x = 0.5 * (low + high);
+// Newton's steps from x, kept between the bounds by halving; about five of them.
+static double root_between(double nb, double nc, double tb, double tc, double rho, double delta, double x,
+                           double low, double high) {
     for (int i = 0; i < 200; i++) {
         struct slope slope = slope_at(nb, nc, tb, tc, rho, delta, x);
         if (slope.value > 0)
@@ -50,9 +48,12 @@ static double root_between(double nb, double nc, double tb, double tc, double rh
         else
             low = x;
         double next = x - slope.value / slope.rise;
-        if (!(next > low && next < high))
+        if (!(next > low && next < high)) {
+            if (fabs(next - x) <= 1e-15 * x)
+                return x; // what is left is rounding
             next = 0.5 * (low + high);
-        if (fabs(next - x) <= 2e-16 * x || next <= low || next >= high)
+        }
+        if (fabs(next - x) <= 1e-15 * x || next <= low || next >= high)
             return next;
         x = next;
     }
@@ -73,7 +74,9 @@ void two_sample_project(double nb, double nc, double tb, double tc, double rho, 
     double other = (tc - delta) / rho;
     double low = fmax(fmax(fmin(tb, other), 0), -delta / rho);
     double high = fmin(fmin(fmax(tb, other), 1), (1 - delta) / rho);
-    double x = root_between(nb, nc, tb, tc, rho, delta, low, high);
+    double pooled = (nb * tb + nc * other) / (nb + nc); // near, unless the line bends it far away
+    double from = pooled > low && pooled < high ? pooled : 0.5 * (low + high);
+    double x = root_between(nb, nc, tb, tc, rho, delta, from, low, high);
     *on_baseline = x;
     *on_candidate = rho * x + delta;
 }

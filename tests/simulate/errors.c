@@ -175,11 +175,10 @@ void simulate_worse(const struct options *options) {
     };
     unsigned count = options->full ? sizeof rows / sizeof *rows : 7;
     table_title(
-        "**A worse candidate is found** (alpha 0.05, the candidate has 5 %%, one row 50 %%; a look every "
-        "second; median, in brackets the 90 %% quantile)");
-    table_columns(
-        "requests/s | errors of baseline and candidate | history | found | seconds | requests of the "
-        "candidate | reference");
+        "**A worse candidate is found** (alpha 0.05, a look every second; median, in brackets the 90 %% "
+        "quantile)");
+    table_columns("requests/s | candidate | errors of baseline and candidate | history | found | seconds | "
+                  "requests of the candidate | reference");
     for (unsigned i = 0; i < count; i++)
         worse_row(options, &rows[i]);
 }
