@@ -22,6 +22,7 @@ enum family {
     FAMILY_ROLLOUT_STEP,
     FAMILY_DECISIONS,
     FAMILY_GUARD_EVIDENCE,
+    FAMILY_NOTIFICATIONS,
     FAMILY_CLIENT_CONNECTIONS,
     FAMILY_REJECTED, // sluice_rejected_requests_total{reason}: refused before a route was chosen
     FAMILY_ACCESS_LOG_DROPPED,

@@ -77,6 +77,14 @@ static void write_evidence(const struct control *control, struct strbuf *out) {
     }
 }
 
+static void write_notifications(const struct control *control, struct strbuf *out) {
+    struct notifier_counts counts = rollouts_notifications(control->rollouts);
+    exposition_family(out, FAMILY_NOTIFICATIONS);
+    exposition_u64(out, FAMILY_NOTIFICATIONS, &(struct label){"result", "delivered"}, 1, counts.delivered);
+    exposition_u64(out, FAMILY_NOTIFICATIONS, &(struct label){"result", "failed"}, 1, counts.failed);
+    exposition_u64(out, FAMILY_NOTIFICATIONS, &(struct label){"result", "dropped"}, 1, counts.dropped);
+}
+
 static void write_endpoints(const struct control *control, enum family family,
                             uint64_t (*value)(const struct endpoint *endpoint), struct strbuf *out) {
     exposition_family(out, family);
@@ -153,6 +161,7 @@ void metrics_page_write(const struct control *control, struct strbuf *out) {
     write_rollouts(control, FAMILY_ROLLOUT_STEP, write_step, out);
     write_rollouts(control, FAMILY_DECISIONS, write_decisions, out);
     write_evidence(control, out);
+    write_notifications(control, out);
     write_endpoints(control, FAMILY_ENDPOINT_UP, value_up, out);
     write_endpoints(control, FAMILY_ENDPOINT_INFLIGHT, value_inflight, out);
     write_endpoints(control, FAMILY_ENDPOINT_ADDRESSES, value_addresses, out);

@@ -379,3 +379,7 @@ double rollouts_evidence(const struct rollouts *rollouts, size_t route, unsigned
     *name = controller->trial.guards[guard].settings.name;
     return controller->outcomes[guard].log_harm / log(10);
 }
+
+struct notifier_counts rollouts_notifications(const struct rollouts *rollouts) {
+    return notifier_count(rollouts->notifier);
+}

@@ -4,6 +4,7 @@
 #pragma once
 #include "base/error.h"
 #include "control/emit.h"
+#include "notifier.h"
 #include "rollout/machine.h"
 
 struct control;
@@ -65,3 +66,4 @@ struct rollout_metrics {
 bool rollouts_metrics(const struct rollouts *rollouts, size_t route, struct rollout_metrics *metrics);
 // log10 of the e-value against the candidate, by guard.
 double rollouts_evidence(const struct rollouts *rollouts, size_t route, unsigned guard, const char **name);
+struct notifier_counts rollouts_notifications(const struct rollouts *rollouts);

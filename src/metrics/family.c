@@ -40,6 +40,10 @@ static const struct family_info families[FAMILIES] = {
     [FAMILY_GUARD_EVIDENCE] =
         {"sluice_guard_evidence", FAMILY_GAUGE, "route, guard",
          "Evidence that the candidate is worse than the guard allows: log10 of the e-value."},
+    [FAMILY_NOTIFICATIONS] = {"sluice_notifications_total", FAMILY_COUNTER, "result",
+                              "What was sent to `notify`, `hooks.on_promote` and `hooks.on_rollback`: "
+                              "`delivered`; `failed`, for each "
+                              "try; `dropped`, when no try is left or too many wait."},
     [FAMILY_CLIENT_CONNECTIONS] = {"sluice_client_connections", FAMILY_GAUGE, "",
                                    "Client connections that are open now."},
     [FAMILY_REJECTED] = {"sluice_rejected_requests_total", FAMILY_COUNTER, "reason",

@@ -37,14 +37,16 @@ static void say_errors(const struct guard *guard, struct guard_outcome *outcome)
 static void say_latency(const struct guard *guard, struct guard_outcome *outcome) {
     const struct guard_settings *with = &guard->settings;
     if (with->role == GUARD_LIMIT) {
-        say_share(outcome, "slower than the limit: candidate", outcome->candidate_events,
-                  outcome->candidate_count);
+        say_share(outcome,
+                  with->first_byte ? "first byte slower than the limit: candidate"
+                                   : "slower than the limit: candidate",
+                  outcome->candidate_events, outcome->candidate_count);
         say(outcome, ", allowed %.4g %%", 100 * (1 - with->quantile));
         return;
     }
     char who[80];
-    snprintf(who, sizeof who, "slower than the baseline's p%.4g plus %.4g %%: candidate",
-             100 * with->quantile, with->margin);
+    snprintf(who, sizeof who, "%sslower than the baseline's p%.4g plus %.4g %%: candidate",
+             with->first_byte ? "first byte " : "", 100 * with->quantile, with->margin);
     say_share(outcome, who, outcome->candidate_events, outcome->candidate_count);
     if (!guard->watching)
         say_share(outcome, ", baseline beyond its own", outcome->baseline_events, outcome->baseline_count);
@@ -52,12 +54,13 @@ static void say_latency(const struct guard *guard, struct guard_outcome *outcome
 
 static void say_means(const struct guard *guard, struct guard_outcome *outcome) {
     bool points = guard->settings.kind == GUARD_SCORE;
-    say(outcome, "mean: candidate %.6g of %.0f, baseline %.6g of %.0f, margin %.4g %s",
-        outcome->candidate_estimate, outcome->candidate_count, outcome->baseline_estimate,
-        outcome->baseline_count, guard->settings.margin, points ? "points" : "%");
+    say(outcome, "%s, mean: candidate %.6g of %.0f, baseline %.6g of %.0f, margin %.4g %s",
+        guard->settings.name, outcome->candidate_estimate, outcome->candidate_count,
+        outcome->baseline_estimate, outcome->baseline_count, guard->settings.margin, points ? "points" : "%");
 }
 
 static void say_external(const struct guard *guard, struct guard_outcome *outcome) {
+    say(outcome, "%s: ", guard->settings.name);
     if (guard->external_error[0]) {
         say(outcome, "%s", guard->external_error);
     } else if (isnan(guard->external[1])) {

@@ -143,6 +143,11 @@ def test_who_wants_to_know_is_told(begin, world):
     wait_for(lambda: [body["number"] for _, body in plain.asked][-1:] == [decisions_of(daemon)[-1]["number"]], patience(30),
              "what failed is sent again, in order")
     assert "secret" not in daemon.stderr()
+    def tries(result):
+        return daemon.metrics().sum("sluice_notifications_total", result=result)
+    wait_for(lambda: tries("delivered") + tries("failed") == sum(len(each.asked) for each in (chat, plain, promoted)), patience(10),
+             "each try is counted")
+    assert tries("failed") >= 1 and tries("dropped") == 0
 
 
 def prometheus_answers(value):
@@ -159,7 +164,7 @@ def test_a_metric_of_prometheus_takes_the_canary_back(begin, world):
     assert "canary" in prometheus.asked[0][0]
     prometheus.text = prometheus_answers(0.9)
     state_is(daemon, "rolled_back", within=30)
-    assert "0.9" in rollout_of(daemon)["because"] and weight_of(daemon) == 0
+    assert "refusals: candidate 0.9, at most 0.5" in rollout_of(daemon)["because"] and weight_of(daemon) == 0
 
 
 def test_a_prometheus_that_is_gone_holds(begin, world):
