@@ -28,6 +28,7 @@ struct contest {
     struct mean means[CONTEST_ARMS];
     struct contest_pair pairs[CONTEST_ARMS][CONTEST_ARMS]; // [better][worse]
     struct design designs[CONTEST_ARMS];                   // by arm
+    struct score_groups groups[CONTEST_ARMS];              // of scores
     uint64_t next;                                         // tick
 };
 
@@ -39,8 +40,8 @@ void contest_reset(struct contest *contest, uint64_t now);
 void contest_advance(struct contest *contest, uint64_t now, const struct trial_source *source);
 // How units hang together in the arm with this index in settings.arms, once in a while.
 void contest_design(struct contest *contest, unsigned index, const struct experiment_group *groups);
-// A score of the goal's metric. `arm` as in settings.arms; others are ignored.
-void contest_score(struct contest *contest, size_t arm, double score);
+// A score of the goal's metric. `arm` as in settings.arms; others are ignored. `unit_hash` as in guard_score.
+void contest_score(struct contest *contest, size_t arm, double score, uint64_t unit_hash);
 
 struct contest_view { // of an ordered pair
     double log_e, log_needed;

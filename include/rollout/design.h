@@ -5,8 +5,9 @@
 #pragma once
 #include "metrics/experiment.h"
 
-#define DESIGN_LEAST_GROUPS 20 // of an arm, and
-#define DESIGN_LEAST_EVENTS 5  // … before its own figures say anything
+#define DESIGN_SMALL_SHARE  0.2 // below it, the candidate's own figures are not looked at
+#define DESIGN_LEAST_GROUPS 20  // of an arm, and
+#define DESIGN_LEAST_EVENTS 5   // … before its own figures say anything
 
 struct design {
     double effect;   // at least 1

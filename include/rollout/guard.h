@@ -12,8 +12,10 @@
 #pragma once
 #include "config/rollout.h"
 #include "metrics/experiment.h"
+#include "rollout/design.h"
 #include "rollout/machine.h"
 #include "rollout/mean.h"
+#include "rollout/score_groups.h"
 #include "rollout/two_sample.h"
 
 enum guard_kind {
@@ -69,7 +71,9 @@ struct guard { // plain data but for `settings.name`
     struct guard_batch waiting, waiting_soon, total, total_soon; // total: of this experiment
     struct guard_batch history; // the baseline's, since it is measured at all
     struct mean baseline, candidate;
-    double external[2]; // baseline, candidate: the last values; NAN: none
+    struct score_groups groups[2]; // of scores: baseline, candidate
+    struct design design;          // of scores
+    double external[2];            // baseline, candidate: the last values; NAN: none
     char external_error[160];
     unsigned external_bad; // values beyond the line, in a row
     bool harmful;          // it was shown once: it stands
@@ -84,7 +88,8 @@ void guard_reset(struct guard *guard); // another experiment begins; the baselin
 void guard_feed(struct guard *guard, const struct guard_batch *batch, bool soon);
 void guard_feed_means(struct guard *guard, const struct experiment_sum *baseline,
                       const struct experiment_sum *candidate);
-void guard_score(struct guard *guard, bool candidate, double score);
+// `unit_hash`: whose answer it was; SCORE_WITHOUT_UNIT.
+void guard_score(struct guard *guard, bool candidate, double score, uint64_t unit_hash);
 // One answer of Prometheus; `error` NULL: the values are right. `baseline` NAN where only a maximum is asked.
 void guard_external(struct guard *guard, double baseline, double candidate, const char *error);
 // The candidate has everything: it is compared with what the baseline was (or again with the baseline).

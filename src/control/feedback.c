@@ -2,8 +2,10 @@
 #include "admin_api.h"
 #include "control/emit.h"
 #include "parameters.h"
+#include "rollout/score_groups.h"
 #include "rollouts.h"
 #include "seen.h"
+#include "traffic/hash.h"
 
 #include <math.h>
 
@@ -26,8 +28,8 @@ static bool well_formed(const struct api_call *api, const struct parameter *para
     const char *wrong = NULL;
     if (!parameters[F_ROUTE].given)
         wrong = "route is missing";
-    else if (parameters[F_VARIANT].given == parameters[F_UNIT].given)
-        wrong = "give either variant or unit";
+    else if (!parameters[F_VARIANT].given && !parameters[F_UNIT].given)
+        wrong = "variant or unit is missing";
     else if (parameters[F_UNIT].given && !*parameters[F_UNIT].text)
         wrong = "unit must not be empty";
     else if (!parameters[F_SCORE].given)
@@ -71,7 +73,7 @@ static void take(const struct api_call *api, const struct parameter *parameters)
         api_refuse(api->call, 404, "unknown_route", "there is no route %s", parameters[F_ROUTE].text);
         return;
     }
-    if (parameters[F_UNIT].given) {
+    if (!parameters[F_VARIANT].given) {
         struct decision decision;
         decide_unit(&publisher_plan(control->publisher)->routes[index].live,
                     slice_of(parameters[F_UNIT].text), &decision);
@@ -83,9 +85,11 @@ static void take(const struct api_call *api, const struct parameter *parameters)
     }
     bool counted = !(parameters[F_ID].given && repeated(control->feedback_ids, parameters));
     bool judged = false;
+    uint64_t unit =
+        parameters[F_UNIT].given ? hash_bytes(0, slice_of(parameters[F_UNIT].text)) : SCORE_WITHOUT_UNIT;
     if (counted)
         judged = rollouts_feedback(control->rollouts, index, variant, parameters[F_METRIC].text,
-                                   parameters[F_SCORE].number);
+                                   parameters[F_SCORE].number, unit);
     struct emit emit = {.out = &api->call->out};
     emit_object(&emit);
     emit_text(emit_name(&emit, "route"), route->name);

@@ -45,7 +45,7 @@ static json_t *write_design(const struct design *design) {
 }
 
 static json_t *write_guard(const struct guard *guard) {
-    return json_pack("{s:s, s:s, s:f, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:s, s:s, s:f, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "name", guard->settings.name, "role", guard_role_name(guard->settings.role), "margin",
                      guard->settings.margin, "limit", number(guard->settings.limit), "harmful",
                      guard->harmful, "watching", guard->watching, "harm", write_process(&guard->harm), "soon",
@@ -53,7 +53,7 @@ static json_t *write_guard(const struct guard *guard) {
                      write_process(&guard->step), "watch", write_process(&guard->watch), "watch_soon",
                      write_process(&guard->watch_soon), "total", write_batch(&guard->total), "history",
                      write_batch(&guard->history), "baseline", write_mean(&guard->baseline), "candidate",
-                     write_mean(&guard->candidate));
+                     write_mean(&guard->candidate), "design", write_design(&guard->design));
 }
 
 static json_t *write_trial(const struct trial *trial) {
@@ -172,16 +172,17 @@ static void read_mean(json_t *list, struct mean *mean) {
 }
 
 // A file without them is of a build that did not keep them.
+static void read_design(json_t *list, struct design *design) {
+    double read[4] = {0};
+    for (size_t i = 0; i < 4; i++)
+        read[i] = json_number_value(json_array_get(list, i));
+    if (read[0] >= 1 && read[2] >= 1)
+        *design = (struct design){read[0], read[1], read[2], read[3]};
+}
+
 static void read_designs(json_t *list, struct design *designs, size_t count) {
-    if (json_array_size(list) != count)
-        return;
-    for (size_t i = 0; i < count; i++) {
-        double read[4] = {0};
-        for (size_t k = 0; k < 4; k++)
-            read[k] = json_number_value(json_array_get(json_array_get(list, i), k));
-        if (read[0] >= 1 && read[2] >= 1)
-            designs[i] = (struct design){read[0], read[1], read[2], read[3]};
-    }
+    for (size_t i = 0; i < count && json_array_size(list) == count; i++)
+        read_design(json_array_get(list, i), &designs[i]);
 }
 
 static bool same_question(const struct guard *guard, json_t *object) {
@@ -208,6 +209,7 @@ static void read_guard(json_t *object, struct guard *guard) {
     read_batch(json_object_get(object, "history"), &guard->history);
     read_mean(json_object_get(object, "baseline"), &guard->baseline);
     read_mean(json_object_get(object, "candidate"), &guard->candidate);
+    read_design(json_object_get(object, "design"), &guard->design);
 }
 
 static void read_trial(json_t *object, struct trial *trial) {

@@ -299,7 +299,7 @@ bool rollouts_command(struct rollouts *rollouts, size_t route, const struct roll
 }
 
 bool rollouts_feedback(struct rollouts *rollouts, size_t route, size_t variant, const char *metric,
-                       double score) {
+                       double score, uint64_t unit_hash) {
     if (!rollouts_has(rollouts, route))
         return false;
     struct controller *controller = rollouts->controllers[route];
@@ -308,11 +308,11 @@ bool rollouts_feedback(struct rollouts *rollouts, size_t route, size_t variant, 
     bool goal = controller->contest && controller->contest->settings.goal.kind == GUARD_SCORE &&
                 strcmp(controller->contest->settings.goal.name, metric) == 0;
     if (goal)
-        contest_score(controller->contest, variant, score);
+        contest_score(controller->contest, variant, score, unit_hash);
     if (!guarded)
         return goal;
     if (variant == controller->plan.candidate || variant == controller->plan.baseline)
-        guard_score(guard, variant == controller->plan.candidate, score);
+        guard_score(guard, variant == controller->plan.candidate, score, unit_hash);
     return true;
 }
 

@@ -39,10 +39,10 @@ struct rollout_command {
 bool rollouts_command(struct rollouts *rollouts, size_t route, const struct rollout_command *command,
                       uint64_t *plan, struct error *error);
 
-// A score of one answer, 0..1, of a metric by name (`quality` or any other). False: no guard asks for that
-// metric.
+// A score of one answer, 0..1, of a metric by name (`quality` or any other). False: no guard asks for it.
+// `unit_hash`: of whose answer it was, or SCORE_WITHOUT_UNIT.
 bool rollouts_feedback(struct rollouts *rollouts, size_t route, size_t variant, const char *metric,
-                       double score);
+                       double score, uint64_t unit_hash);
 
 // JSON, each one value: the state and the judgement as they are (null without a rollout), the last decisions
 // (an array, newest last), the report of the variants' figures, and how long each step must last at `rps`

@@ -48,6 +48,7 @@ static void start_pair(struct contest *contest, struct contest_pair *pair) {
 void contest_reset(struct contest *contest, uint64_t now) {
     memset(contest->totals, 0, sizeof contest->totals);
     memset(contest->means, 0, sizeof contest->means);
+    memset(contest->groups, 0, sizeof contest->groups);
     contest->next = now;
     for (unsigned i = 0; i < contest->settings.count; i++) {
         contest->designs[i] = DESIGN_NONE;
@@ -156,10 +157,16 @@ void contest_advance(struct contest *contest, uint64_t now, const struct trial_s
     }
 }
 
-void contest_score(struct contest *contest, size_t arm, double score) {
-    for (unsigned i = 0; i < contest->settings.count; i++)
-        if (contest->settings.arms[i] == arm)
-            mean_add(&contest->means[i], score);
+void contest_score(struct contest *contest, size_t arm, double score, uint64_t unit_hash) {
+    for (unsigned i = 0; i < contest->settings.count; i++) {
+        if (contest->settings.arms[i] != arm)
+            continue;
+        struct score_groups *groups = &contest->groups[i];
+        mean_add(&contest->means[i], score);
+        score_groups_add(groups, unit_hash, score);
+        design_measured(&contest->designs[i], score_groups_effect(groups, &contest->means[i]),
+                        score_groups_count(groups));
+    }
 }
 
 // ---- units
@@ -176,15 +183,11 @@ void contest_design(struct contest *contest, unsigned index, const struct experi
     const struct mean *mean = &contest->means[index];
     double requests, variance = NAN;
     if (contest->settings.goal.kind == GUARD_SCORE)
-        return; // scores are posted without their units
+        return; // contest_score measures it
     if (!rates(contest))
         variance = mean->count > 1 ? mean->deviations / (mean->count - 1) : 0;
     double effect = design_of_arm(groups, design_kind(&contest->settings.goal), variance, &requests);
     design_measured(&contest->designs[index], effect, requests);
-}
-
-static double design_of(const struct contest *contest, unsigned i, unsigned k) {
-    return fmax(contest->designs[i].effect, contest->designs[k].effect);
 }
 
 // ---- what it says
@@ -237,12 +240,13 @@ void contest_compare(const struct contest *contest, unsigned better, unsigned wo
     const struct contest_settings *with = &contest->settings;
     *view = (struct contest_view){
         .log_needed = log(with->count / with->alpha), .difference = NAN, .low = NAN, .high = NAN};
-    double deff = design_of(contest, better, worse);
-    view->log_e = rates(contest) ? two_sample_evidence(&contest->pairs[better][worse].evidence, deff)
+    double deff_better = contest->designs[better].effect, deff_worse = contest->designs[worse].effect;
+    view->log_e = rates(contest) ? two_sample_evidence(&contest->pairs[better][worse].evidence,
+                                                       fmax(deff_better, deff_worse))
                                  : mean_evidence(contest, better, worse);
     struct mean a = as_mean(contest, better), b = as_mean(contest, worse);
     struct mean_difference difference;
-    if (!mean_compare(&b, &a, &(struct mean_margins){1, 0, deff, deff}, &difference))
+    if (!mean_compare(&b, &a, &(struct mean_margins){1, 0, deff_worse, deff_better}, &difference))
         return;
     view->difference = difference.difference;
     if (difference.variance <= 0)

@@ -4,8 +4,6 @@
 
 #include <math.h>
 
-#define SMALL_SHARE 0.2
-
 void design_measured(struct design *design, double effect, double requests) {
     if (requests < design->requests) { // begun anew
         design->before = fmax(design->before, design->effect);
@@ -68,7 +66,7 @@ double design_of_pair(const struct experiment_group *baseline, const struct expe
         cluster_ratio(columns[1].requests, columns[1].events, EXPERIMENT_GROUPS);
     double own = effect_of(&columns[0], unit_variance);
     *requests = of_baseline.requests;
-    if (share < SMALL_SHARE || of_candidate.groups < DESIGN_LEAST_GROUPS)
+    if (share < DESIGN_SMALL_SHARE || of_candidate.groups < DESIGN_LEAST_GROUPS)
         return own;
     if (kind >= DESIGN_MEANS)
         return fmax(own, effect_of(&columns[1], unit_variance));

@@ -65,6 +65,8 @@ void guard_reset(struct guard *guard) {
     double rho = absolute(guard) ? 0 : 1, more = absolute(guard) ? absolute_line(guard) : allowed_more(guard);
     guard->waiting = guard->waiting_soon = guard->total = guard->total_soon = (struct guard_batch){0};
     guard->baseline = guard->candidate = (struct mean){0};
+    memset(guard->groups, 0, sizeof guard->groups);
+    guard->design = DESIGN_NONE;
     guard->harmful = guard->watching = false;
     guard->external_bad = 0;
     guard->external[0] = guard->external[1] = NAN;
@@ -130,8 +132,13 @@ void guard_feed_means(struct guard *guard, const struct experiment_sum *baseline
         guard->silent_ms = 0;
 }
 
-void guard_score(struct guard *guard, bool candidate, double score) {
+void guard_score(struct guard *guard, bool candidate, double score, uint64_t unit_hash) {
     mean_add(candidate ? &guard->candidate : &guard->baseline, score);
+    score_groups_add(&guard->groups[candidate], unit_hash, score);
+    double effect = score_groups_effect(&guard->groups[0], &guard->baseline);
+    if (guard->candidate.count >= DESIGN_SMALL_SHARE * (guard->baseline.count + guard->candidate.count))
+        effect = fmax(effect, score_groups_effect(&guard->groups[1], &guard->candidate));
+    design_measured(&guard->design, effect, score_groups_count(&guard->groups[0]));
     if (candidate)
         guard->silent_ms = 0;
 }

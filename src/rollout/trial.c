@@ -283,14 +283,13 @@ void trial_watch(struct trial *trial, bool watching) {
 
 // ---- judging
 
-// Scores are posted without their units.
 static double design_of(const struct trial *trial, const struct guard *guard) {
     const struct guard_settings *settings = &guard->settings;
     if (settings->kind == GUARD_LATENCY)
         return trial->designs[settings->first_byte ? DESIGN_SLOW_FIRST_BYTE : DESIGN_SLOW].effect;
     if (settings->kind == GUARD_MEAN)
         return trial->designs[DESIGN_MEANS + (int)settings->mean].effect;
-    return settings->kind == GUARD_ERROR_RATE ? trial->designs[DESIGN_FAILED].effect : 1;
+    return settings->kind == GUARD_SCORE ? guard->design.effect : trial->designs[DESIGN_FAILED].effect;
 }
 
 static void take(enum verdict *worst, enum verdict verdict) {

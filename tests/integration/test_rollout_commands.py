@@ -200,10 +200,12 @@ def test_feedback_finds_its_variant(start):
     served = {u: daemon.ask(headers=[("X-User-Id", u)]).text for u in ("alice", "bob", "carol")}
     for unit, variant in served.items():
         assert feedback(daemon, route="chat", unit=unit, score=1).json()["variant"] == variant
+    both = feedback(daemon, route="chat", unit="alice", variant="canary", score=1)
+    assert both.json()["variant"] == "canary", "the unit only says whose score it is"
 
     def scored():
         guard = state(daemon)["guards"][0]
-        return guard["baseline"]["requests"] + guard["candidate"]["requests"] == 4
+        return guard["baseline"]["requests"] + guard["candidate"]["requests"] == 5
     wait_for(scored, patience(20), "the scores are counted by the guard")
     other = feedback(daemon, route="chat", variant="canary", score=0.5, metric="tone").json()
     assert other["counted"] is True and other["judged"] is False
@@ -222,7 +224,7 @@ def test_feedback_with_an_id_counts_once(start):
 
 
 @pytest.mark.parametrize("change, word", [
-    ({"route": None}, "route"), ({"variant": None}, "variant"), ({"unit": "u"}, "unit"), ({"score": None}, "score"),
+    ({"route": None}, "route"), ({"variant": None}, "variant"), ({"unit": ""}, "unit"), ({"score": None}, "score"),
     ({"score": 1.01}, "score"), ({"score": -0.1}, "score"), ({"score": "1"}, "score"), ({"metric": "No Good"}, "metric"),
     ({"metric": ""}, "metric"), ({"id": ""}, "id"), ({"id": "x" * 257}, "id"), ({"id": 7}, "id"), ({"extra": 1}, "extra")])
 def test_feedback_with_mistakes_is_refused(start, change, word):

@@ -17,7 +17,7 @@ unsigned table_runs(const struct options *options, unsigned small) {
     if (options->full)
         return FULL_RUNS;
     double scaled = small * options->scale;
-    return scaled < 20 ? 20 : (unsigned)scaled;
+    return scaled < 10 ? 10 : (unsigned)scaled;
 }
 
 void table_title(const char *format, ...) {

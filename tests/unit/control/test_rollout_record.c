@@ -48,7 +48,7 @@ static void write_some(struct scene *scene, struct strbuf *text) {
     for (int i = 0; i < 25; i++)
         guard_feed(guard, &(struct guard_batch){95, i % 3 == 0, 5, i % 7 == 0}, i % 2);
     for (int i = 0; i < 50; i++)
-        guard_score(&scene->trial.guards[1], i % 2, 0.1 * (i % 9));
+        guard_score(&scene->trial.guards[1], i % 2, 0.1 * (i % 9), SCORE_WITHOUT_UNIT);
     scene->trial.designs[DESIGN_FAILED] = (struct design){7.5, 1000, 2, 500};
     scene->machine.state = ROLLOUT_STEP;
     scene->machine.hold = HOLD_SIGNAL;

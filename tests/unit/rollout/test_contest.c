@@ -74,11 +74,16 @@ static void three_points_of_quality_win(void **state) {
     contest_init(&contest, &settings, START);
     int scores = 0;
     while (contest_winner(&contest) < 0 && scores < 60000) {
-        contest_score(&contest, 0, score(&random, 0.80));
-        contest_score(&contest, 1, score(&random, 0.83));
+        contest_score(&contest, 0, score(&random, 0.80), SCORE_WITHOUT_UNIT);
+        contest_score(&contest, 1, score(&random, 0.83), SCORE_WITHOUT_UNIT);
         scores += 2;
     }
     assert_int_equal(contest_winner(&contest), 1);
+    for (int i = 0; i < 1000;
+         i++, scores += 2) { // the interval is a little wider than the evidence is strong
+        contest_score(&contest, 0, score(&random, 0.80), SCORE_WITHOUT_UNIT);
+        contest_score(&contest, 1, score(&random, 0.83), SCORE_WITHOUT_UNIT);
+    }
     struct contest_view view;
     contest_compare(&contest, 1, 0, &view);
     assert_true(view.low > 0 && view.low < 0.03 && view.high > 0.03);
@@ -110,6 +115,34 @@ static void units_that_hang_together_weaken_it(void **state) {
     assert_int_equal(contest_winner(&contest), -1);
 }
 
+// Raters who are always pleased or never: each counts once, however often they say it. Equal variants stay
+// equal.
+static void scores_of_the_same_units_weaken_it(void **state) {
+    (void)state;
+    static struct contest contest;
+    struct contest_settings settings = settings_of(GUARD_SCORE, 2);
+    int winners[2] = {0};
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        for (int known = 0; known < 2; known++) { // whether the units are posted
+            struct random_state random;
+            bool pleased[2][100], won = false;
+            random_seed_fixed(&random, 900 + seed);
+            for (int i = 0; i < 200; i++)
+                pleased[i % 2][i / 2] = score(&random, 0.7) > 0.5;
+            contest_init(&contest, &settings, START);
+            for (int i = 0; i < 4000 && !won; i++) {
+                uint64_t arm = random_below(&random, 2), who = random_below(&random, 100);
+                uint64_t hash = (arm * 100 + who) * UINT64_C(0x9e3779b97f4a7c15);
+                contest_score(&contest, arm, pleased[arm][who] ? 1 : 0, known ? hash : SCORE_WITHOUT_UNIT);
+                won = contest_winner(&contest) >= 0;
+            }
+            winners[known] += won;
+        }
+    }
+    assert_true(winners[0] > 20); // taken for independent, equal variants look different
+    assert_true(winners[1] <= 3); // 5 %
+}
+
 static void a_margin_must_be_exceeded(void **state) {
     (void)state;
     static struct contest contest;
@@ -119,8 +152,8 @@ static void a_margin_must_be_exceeded(void **state) {
     random_seed_fixed(&random, 6);
     contest_init(&contest, &settings, START);
     for (int i = 0; i < 20000; i++) {
-        contest_score(&contest, 0, score(&random, 0.80));
-        contest_score(&contest, 1, score(&random, 0.83));
+        contest_score(&contest, 0, score(&random, 0.80), SCORE_WITHOUT_UNIT);
+        contest_score(&contest, 1, score(&random, 0.83), SCORE_WITHOUT_UNIT);
     }
     assert_int_equal(contest_winner(&contest), -1);
 }
@@ -135,15 +168,15 @@ static void it_says_how_much_is_missing(void **state) {
     contest_init(&contest, &settings, START);
     assert_true(isnan(contest_left(&contest)));
     for (int i = 0; i < 1500; i++) {
-        contest_score(&contest, 0, score(&random, 0.70));
-        contest_score(&contest, 1, score(&random, 0.73));
+        contest_score(&contest, 0, score(&random, 0.70), SCORE_WITHOUT_UNIT);
+        contest_score(&contest, 1, score(&random, 0.73), SCORE_WITHOUT_UNIT);
     }
     assert_int_equal(contest_winner(&contest), -1);
     double left = contest_left(&contest), came = 0;
     assert_true(left > 0);
     for (; contest_winner(&contest) < 0 && came < 100000; came += 2) {
-        contest_score(&contest, 0, score(&random, 0.70));
-        contest_score(&contest, 1, score(&random, 0.73));
+        contest_score(&contest, 0, score(&random, 0.70), SCORE_WITHOUT_UNIT);
+        contest_score(&contest, 1, score(&random, 0.73), SCORE_WITHOUT_UNIT);
     }
     assert_true(came > left / 10 && came < 10 * left);
     assert_true(contest_left(&contest) == 0);
@@ -155,6 +188,7 @@ int test_contest(void) {
         cmocka_unit_test(equal_variants_have_no_winner),
         cmocka_unit_test(three_points_of_quality_win),
         cmocka_unit_test(units_that_hang_together_weaken_it),
+        cmocka_unit_test(scores_of_the_same_units_weaken_it),
         cmocka_unit_test(a_margin_must_be_exceeded),
         cmocka_unit_test(it_says_how_much_is_missing),
     };

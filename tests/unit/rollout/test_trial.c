@@ -388,7 +388,7 @@ static void a_mean_says_how_much_is_missing(void **state) {
     struct guard *guard = trial_guard(&run.trial, "quality");
     double first = 0;
     for (int i = 0; i < 4000; i++) {
-        guard_score(guard, i % 2, i % 10 < 8 ? 0.9 : 0.3);
+        guard_score(guard, i % 2, i % 10 < 8 ? 0.9 : 0.3, SCORE_WITHOUT_UNIT);
         trial_judge(&run.trial, run.outcomes, &run.judgement);
         if (i == 300)
             first = run.outcomes[0].requests_left;
@@ -399,6 +399,27 @@ static void a_mean_says_how_much_is_missing(void **state) {
     assert_int_equal(run.judgement.guards, VERDICT_PASS);
     assert_true(first > 10 && first < 4000);
     end(&run);
+}
+
+static void scores_of_the_same_units_say_less(void **state) {
+    (void)state;
+    struct run run;
+    double log_harm[2];
+    for (int known = 0; known < 2; known++) {
+        begin(&run, "guards: {quality: {margin: 0.05}}", 18);
+        struct guard *guard = trial_guard(&run.trial, "quality");
+        for (uint64_t i = 0; i < 4000;
+             i++) { // 40 raters of each arm, 50 times each; the candidate's are harsher
+            bool candidate = i % 2, good = i / 2 % 40 < (candidate ? 20 : 30);
+            uint64_t rater = (i % 80 + 1) * UINT64_C(0x9e3779b97f4a7c15);
+            guard_score(guard, candidate, good, known ? rater : SCORE_WITHOUT_UNIT);
+        }
+        trial_judge(&run.trial, run.outcomes, &run.judgement);
+        log_harm[known] = run.outcomes[0].log_harm;
+        assert_int_equal(run.outcomes[0].verdict, known ? VERDICT_WAIT : VERDICT_FAIL);
+        end(&run);
+    }
+    assert_true(log_harm[1] < log_harm[0] / 10);
 }
 
 int test_trial(void) {
@@ -420,6 +441,7 @@ int test_trial(void) {
         cmocka_unit_test(users_that_hang_together_weaken_evidence),
         cmocka_unit_test(what_units_weaken_stays_weak),
         cmocka_unit_test(a_mean_says_how_much_is_missing),
+        cmocka_unit_test(scores_of_the_same_units_say_less),
         cmocka_unit_test(users_that_hang_together_weaken_means),
     };
     return cmocka_run_group_tests_name("trial", tests, NULL, NULL);
