@@ -54,6 +54,7 @@ void trial_advance(struct trial *trial, uint64_t now, int64_t elapsed_ms, const 
 // How units hang together (experiment_groups), once in a while.
 void trial_design(struct trial *trial, const struct experiment_group *baseline,
                   const struct experiment_group *candidate);
+double trial_design_effect(const struct trial *trial, const struct guard *guard); // that it is judged with
 // First-seen units by arm and the shares that the weights give them (0 where an arm is not used).
 void trial_ratio(struct trial *trial, const uint64_t *units, const double *shares);
 void trial_watch(struct trial *trial, bool watching); // the candidate has all the traffic

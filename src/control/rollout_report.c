@@ -216,12 +216,14 @@ static double emit_guard_plan(const struct controller *controller, const struct 
         .share = share,
         .rho = harm.rho,
         .delta = harm.delta,
-        .alpha = controller->trial.levels.alpha_harm / fmax(1, controller->trial.levels.acting),
+        .alpha = controller->trial.levels.alpha_harm / fmax(1, controller->trial.levels.acting) /
+                 (guard->settings.kind == GUARD_ERROR_RATE ? 2 : 1), // they are looked at in two ways
         .alternatives = TWO_SAMPLE_MOST,
         .power = POWER,
         .restarts = true,
     };
-    double requests = fmin(ANY_MORE, ceil(sample_size(&question)));
+    double requests =
+        fmin(ANY_MORE, ceil(sample_size(&question) * trial_design_effect(&controller->trial, guard)));
     struct strbuf detects = {0};
     if (guard->settings.kind == GUARD_ERROR_RATE)
         strbuf_format(&detects, "an error rate of %.3g %% instead of %.3g %%", 100 * harm.harmful,

@@ -283,7 +283,7 @@ void trial_watch(struct trial *trial, bool watching) {
 
 // ---- judging
 
-static double design_of(const struct trial *trial, const struct guard *guard) {
+double trial_design_effect(const struct trial *trial, const struct guard *guard) {
     const struct guard_settings *settings = &guard->settings;
     if (settings->kind == GUARD_LATENCY)
         return trial->designs[settings->first_byte ? DESIGN_SLOW_FIRST_BYTE : DESIGN_SLOW].effect;
@@ -307,7 +307,7 @@ void trial_judge(struct trial *trial, struct guard_outcome *outcomes, struct jud
     enum verdict told = VERDICT_PASS;
     for (unsigned i = 0; i < trial->guard_count; i++) {
         struct guard *guard = &trial->guards[i];
-        guard_judge(guard, &trial->levels, design_of(trial, guard), trial->share, &outcomes[i]);
+        guard_judge(guard, &trial->levels, trial_design_effect(trial, guard), trial->share, &outcomes[i]);
         if (guard->settings.dry_run)
             continue;
         if (guard->settings.role == GUARD_SIGNAL) {
