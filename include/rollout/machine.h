@@ -20,7 +20,7 @@ const char *rollout_strategy_name(enum rollout_strategy strategy); // as in the 
 enum rollout_state {
     ROLLOUT_IDLE,         // nothing is tried: the file's weights, or a person's
     ROLLOUT_GATES,        // smoke tests and the evaluation are asked, before the first step
-    ROLLOUT_HOOK,         // hooks.before_step is asked for the step that comes next
+    ROLLOUT_HOOK,         // before the step: hooks.before_step is asked, or a reload left it here while held
     ROLLOUT_STEP,         // a step's weight is live and being judged
     ROLLOUT_PAUSED,       // a `pause: manual` step waits for `sluice promote`
     ROLLOUT_WATCH,        // the candidate has everything; guards go on judging
@@ -123,10 +123,12 @@ struct rollout_plan {
     enum inconclusive inconclusive;
     enum on_winner on_winner;
     int64_t step_timeout_ms, rollback_over_ms, keep_warm_ms, watch_ms, max_duration_ms; // 0: none
+    uint64_t members; // rolling: tells one list of endpoints and size of a batch from another
     uint16_t file_weights[SPLIT_ARMS];
 };
-// From a checked configuration; `endpoints` is the size of the baseline's pool (rolling).
-void rollout_plan_read(struct rollout_plan *plan, const struct route_config *route, size_t endpoints);
+// From a checked configuration; `pool` is the baseline's, needed for a rolling update only.
+void rollout_plan_read(struct rollout_plan *plan, const struct route_config *route,
+                       const struct pool_config *pool);
 
 #define ROLLOUT_VERSION_BYTES 128
 struct machine { // plain data: the journal keeps it whole
@@ -135,7 +137,10 @@ struct machine { // plain data: the journal keeps it whole
     unsigned step;                       // index of the step that is live or comes next
     char version[ROLLOUT_VERSION_BYTES]; // the candidate's that is or was tried last; "" none
     uint16_t weights[SPLIT_ARMS];        // live, by variant
+    uint16_t reached;                    // the candidate's of the last step that was live; 0: none yet
     uint16_t from_weight;                // ROLLING_BACK: the candidate's when it began
+    enum rollout_state left;             // where it was taken back from: what one switch returns to
+    uint64_t members;                    // rolling: the plan's when the update began
     int64_t state_ms;                    // time in this state (of this step)
     int64_t total_ms;                    // since the rollout began
     int winner;                          // ab; -1
@@ -150,10 +155,10 @@ enum rollout_act {
     ACT_WEIGHTS = 1,         // make machine->weights live
     ACT_FRESH_EVIDENCE = 2,  // forget what was measured: another experiment begins
     ACT_STEP_BEGINS = 4,     // count the step's requests from here
-    ACT_ASK_GATES = 8,       // run the gates; their outcome is an event
-    ACT_ASK_HOOK = 16,       // ask hooks.before_step for machine->step
-    ACT_BATCH = 32,          // rolling: update the batch machine->step
-    ACT_STOP_ASKING = 64,    // whatever of gates, hooks and batches is under way counts no more
+    ACT_STOP_ASKING = 8,     // whatever of gates, hooks and batches is under way counts no more
+    ACT_ASK_GATES = 16,      // run the gates; their outcome is an event
+    ACT_ASK_HOOK = 32,       // ask hooks.before_step for machine->step
+    ACT_BATCH = 64,          // rolling: update the batch machine->step
     ACT_TELL_PROMOTE = 128,  // hooks.on_promote
     ACT_TELL_ROLLBACK = 256, // hooks.on_rollback
     ACT_COOL = 512,          // keep_warm has passed
@@ -194,9 +199,10 @@ void machine_step(struct machine *machine, const struct rollout_plan *plan, cons
 
 // The configuration changed under a rollout (a reload, or a restart with another file). `same`: the strategy,
 // the baseline and the candidate are what they were (the caller has put machine->weights into the file's
-// order). The same with the same version goes on with its live weights, at the last step when the list became
-// shorter; all else goes to IDLE with the file's weights, and outcome says so; a new version then starts by
-// EVENT_VERSION. Always leaves a machine that fits the plan.
+// order). The same with the same version goes on with its live weights, in front of what follows them in the
+// new list (machine_adopt.c); a rolling update whose endpoints are others stops. All else goes to IDLE with
+// the file's weights, and outcome says so; a new version then starts by EVENT_VERSION. Always leaves a
+// machine that fits the plan.
 void machine_adopt(struct machine *machine, const struct rollout_plan *plan, const char *version, bool same,
                    struct rollout_outcome *outcome);
 

@@ -14,7 +14,7 @@
 
 struct controller *controller_new(struct control *control, struct journal *journal,
                                   const struct route_config *config, size_t route,
-                                  struct experiment *experiment, size_t endpoints) {
+                                  struct experiment *experiment, const struct pool_config *pool) {
     struct controller *controller = mem_zero(1, sizeof *controller);
     controller->control = control;
     controller->journal = journal;
@@ -22,7 +22,7 @@ struct controller *controller_new(struct control *control, struct journal *journ
     controller->route = route;
     controller->config = config;
     controller->experiment = experiment_ref(experiment);
-    rollout_plan_read(&controller->plan, config, endpoints);
+    rollout_plan_read(&controller->plan, config, pool);
     machine_init(&controller->machine, &controller->plan);
     struct trial_settings settings = {
         .config = config->rollout,

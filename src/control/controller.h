@@ -36,7 +36,7 @@ struct controller {
 // Of a route that has a rollout; nothing is journalled or live yet.
 struct controller *controller_new(struct control *control, struct journal *journal,
                                   const struct route_config *config, size_t route,
-                                  struct experiment *experiment, size_t endpoints);
+                                  struct experiment *experiment, const struct pool_config *pool);
 void controller_free(struct controller *controller); // NULL is allowed
 // What was kept of another life: the journal's, or the one before a reload. *same: strategy and arms are what
 // they were.

@@ -157,9 +157,9 @@ static bool prepare_route(struct rollouts *rollouts, struct rollouts_change *cha
         rollouts->journal = journal_open(rollouts->control->state_dir, error);
     if (!rollouts->journal)
         return false;
-    size_t endpoints = (*plan)->config->pools[config->variants[config->baseline].pool_index].endpoint_count;
+    const struct pool_config *pool = &(*plan)->config->pools[config->variants[config->baseline].pool_index];
     struct controller *controller = controller_new(rollouts->control, rollouts->journal, config, route,
-                                                   (*plan)->routes[route].experiment, endpoints);
+                                                   (*plan)->routes[route].experiment, pool);
     change->controllers[route] = controller;
     if (!restore(rollouts, controller, &change->pending[2 * route], error)) {
         struct error why = *error;

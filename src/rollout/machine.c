@@ -10,11 +10,12 @@
 #define UNDER_WAY \
     (ON(ROLLOUT_GATES) | ON(ROLLOUT_HOOK) | ON(ROLLOUT_STEP) | ON(ROLLOUT_PAUSED) | ON(ROLLOUT_WATCH))
 
-// A person's pause holds here too: gates and hooks are asked again when it is resumed, so that what counts is
-// of now.
+// A person's pause holds here too, and so does a signal or missing data: gates and hooks are asked again when
+// it goes on, so that what counts is of now.
 static bool paused(const struct machine *machine) {
     return machine->hold == HOLD_PERSON || machine->hold == HOLD_BY_HAND ||
-           machine->hold == HOLD_SAMPLE_RATIO || machine->hold == HOLD_JOURNAL;
+           machine->hold == HOLD_SAMPLE_RATIO || machine->hold == HOLD_JOURNAL ||
+           hold_is_trouble(machine->hold);
 }
 
 static void gates_passed(struct move *move) {
@@ -130,33 +131,6 @@ void machine_step(struct machine *machine, const struct rollout_plan *plan, cons
         *machine = next;
     else
         *outcome = (struct rollout_outcome){.refused = outcome->refused};
-}
-
-void machine_adopt(struct machine *machine, const struct rollout_plan *plan, const char *candidate, bool same,
-                   struct rollout_outcome *outcome) {
-    struct rollout_event event = {.kind = EVENT_VERSION, .version = candidate};
-    struct move move = {machine, plan, &event, outcome};
-    *outcome = (struct rollout_outcome){.action = DECISION_NONE};
-    bool same_version = strcmp(machine->version, candidate ? candidate : "") == 0;
-    if (machine->state != ROLLOUT_IDLE && same && same_version) {
-        if (machine->step >= plan->step_count && plan->step_count)
-            machine->step = plan->step_count - 1;
-        move_act(&move, ACT_WEIGHTS);
-        return;
-    }
-    bool was = machine->state != ROLLOUT_IDLE;
-    char version_before[ROLLOUT_VERSION_BYTES];
-    memcpy(version_before, machine->version, sizeof version_before);
-    machine_init(machine, plan);
-    memcpy(machine->version, version_before, sizeof version_before);
-    move_act(&move, ACT_WEIGHTS | ACT_STOP_ASKING);
-    if (!same) { // another question: nothing of it was tried yet
-        machine->version[0] = '\0';
-        move_act(&move, ACT_FRESH_EVIDENCE);
-    }
-    if (was)
-        move_decide(&move, DECISION_STOP, "%s in the configuration changed: what was under way has ended",
-                    same ? "the candidate's version" : "the strategy, the baseline or the candidate");
 }
 
 bool machine_may_roll_back(const struct machine *machine) {

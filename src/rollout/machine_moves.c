@@ -43,7 +43,7 @@ static bool weighs(const struct rollout_plan *plan) {
 
 // The candidate's weight as given; other variants keep the file's as far as there is room; the baseline has
 // the rest.
-static void give_candidate(struct move *move, int64_t weight) {
+void move_give(struct move *move, int64_t weight) {
     const struct rollout_plan *plan = move->plan;
     uint16_t *weights = move->machine->weights;
     int64_t left = SHARE_WHOLE - weight;
@@ -69,23 +69,17 @@ static void give_as_in_file(struct move *move) {
     move_act(move, ACT_WEIGHTS);
 }
 
-// The candidate's weight of the last step that was live, this one included when it is.
-static int64_t weight_reached(const struct move *move) {
-    const struct machine *machine = move->machine;
-    int64_t weight = 0;
-    for (unsigned i = 0; i < move->plan->step_count && i <= machine->step; i++)
-        if (move->plan->steps[i].weight >= 0 && (i < machine->step || machine->state == ROLLOUT_STEP))
-            weight = move->plan->steps[i].weight;
-    return weight;
+static size_t winner(const struct move *move) {
+    return move->machine->winner >= 0 ? (size_t)move->machine->winner : move->plan->candidate;
 }
 
 void move_step_weights(struct move *move) {
-    if (move->plan->strategy == ROLLOUT_AB)
+    if (move->machine->state == ROLLOUT_WATCH)
+        give_all(move, winner(move));
+    else if (move->plan->strategy == ROLLOUT_AB)
         give_as_in_file(move);
-    else if (weighs(move->plan) && move->machine->state == ROLLOUT_WATCH)
-        give_all(move, move->plan->candidate);
     else if (weighs(move->plan))
-        give_candidate(move, weight_reached(move));
+        move_give(move, move->machine->reached);
 }
 
 // ---- forward
@@ -94,13 +88,15 @@ void move_start(struct move *move) {
     struct machine *machine = move->machine;
     machine->hold = HOLD_NONE;
     machine->step = 0;
+    machine->reached = 0;
+    machine->members = move->plan->members;
     machine->total_ms = 0;
     machine->winner = -1;
     machine->warm = machine->skipped_by_person = false;
     if (move->event->version)
         snprintf(machine->version, sizeof machine->version, "%s", move->event->version);
     if (weighs(move->plan))
-        give_candidate(move, 0);
+        move_give(move, 0);
     else
         give_as_in_file(move);
     move_act(move, ACT_FRESH_EVIDENCE | ACT_STOP_ASKING);
@@ -122,7 +118,13 @@ void move_ask_again(struct move *move) {
     if (state != ROLLOUT_GATES && state != ROLLOUT_HOOK)
         return;
     move->machine->state_ms = 0;
-    move_act(move, ACT_STOP_ASKING | (state == ROLLOUT_GATES ? ACT_ASK_GATES : ACT_ASK_HOOK));
+    move_act(move, ACT_STOP_ASKING);
+    if (state == ROLLOUT_GATES)
+        move_act(move, ACT_ASK_GATES);
+    else if (move->plan->hooked)
+        move_act(move, ACT_ASK_HOOK);
+    else // a reload left it in front of the step
+        move_go_live(move, move_because(move));
 }
 
 void move_go_live(struct move *move, const char *why) {
@@ -139,6 +141,7 @@ void move_go_live(struct move *move, const char *why) {
         move_decide(move, DECISION_STEP, "batch %u of %u: %s", machine->step + 1, plan->step_count, why);
         return;
     }
+    machine->reached = (uint16_t)plan->steps[machine->step].weight;
     move_step_weights(move);
     move_decide(move, DECISION_STEP, "step %u of %u, %g %% for the candidate: %s", machine->step + 1,
                 plan->step_count, machine->weights[plan->candidate] / 100.0, why);
@@ -180,12 +183,27 @@ void move_complete(struct move *move, const char *why) {
     move_decide(move, DECISION_COMPLETE, "complete: %s", why);
 }
 
+// An A/B test that the baseline has won.
+static void withdraw(struct move *move, const char *why) {
+    struct machine *machine = move->machine;
+    machine->left = machine->state;
+    machine->hold = HOLD_NONE;
+    machine->warm = move->plan->keep_warm_ms > 0;
+    give_all(move, move->plan->baseline);
+    to(move, ROLLOUT_ROLLED_BACK);
+    move_act(move, ACT_TELL_ROLLBACK | ACT_STOP_ASKING);
+    move_decide(move, DECISION_ROLLBACK, "100 %% for the baseline, which won: %s", why);
+}
+
 void move_promote(struct move *move, const char *why) {
     struct machine *machine = move->machine;
-    size_t winner = machine->winner >= 0 ? (size_t)machine->winner : move->plan->candidate;
+    if (winner(move) == move->plan->baseline) {
+        withdraw(move, why);
+        return;
+    }
     to(move, ROLLOUT_WATCH);
     machine->hold = HOLD_NONE;
-    give_all(move, winner);
+    give_all(move, winner(move));
     move_act(move, ACT_STEP_BEGINS | ACT_TELL_PROMOTE | ACT_STOP_ASKING);
     if (move->plan->watch_ms == 0) {
         to(move, ROLLOUT_PROMOTED);
@@ -194,8 +212,14 @@ void move_promote(struct move *move, const char *why) {
     move_decide(move, DECISION_PROMOTE, "100 %% for the candidate: %s", why);
 }
 
+unsigned move_next(const struct move *move) {
+    const struct machine *machine = move->machine;
+    return machine->step +
+           (weighs(move->plan) ? move->plan->steps[machine->step].weight <= machine->reached : 1);
+}
+
 bool move_next_is_whole(const struct move *move) {
-    unsigned next = move->machine->step + 1;
+    unsigned next = move_next(move);
     while (next < move->plan->step_count && move->plan->steps[next].weight < 0)
         next++;
     return next >= move->plan->step_count || move->plan->steps[next].weight == SHARE_WHOLE;
@@ -203,10 +227,44 @@ bool move_next_is_whole(const struct move *move) {
 
 // ---- back
 
+// The candidate has nothing; variants that are not on trial have what the file gives them.
+void move_take_all(struct move *move) {
+    if (weighs(move->plan))
+        move_give(move, 0);
+    else
+        give_all(move, move->plan->baseline);
+}
+
+// To where it was taken back from, with fresh evidence. What had not been passed there is not passed now.
+void move_switch_back(struct move *move) {
+    struct machine *machine = move->machine;
+    const struct rollout_plan *plan = move->plan;
+    const char *why = move_because(move);
+    bool over = machine->left == ROLLOUT_WATCH || machine->left == ROLLOUT_PROMOTED ||
+                (machine->left == ROLLOUT_STOPPED && machine->winner >= 0);
+    machine->warm = false;
+    move_act(move, ACT_FRESH_EVIDENCE);
+    if (over) {
+        move_promote(move, why);
+        return;
+    }
+    to(move, machine->left);
+    move_stand(move);
+    move_step_weights(move);
+    move_ask_again(move);
+    if (machine->state == ROLLOUT_STEP)
+        move_act(move, ACT_STEP_BEGINS);
+    move_decide(move, DECISION_PROMOTE, "back to where it was (%s), %g %% for the candidate: %s",
+                rollout_state_name(machine->state), machine->weights[plan->candidate] / 100.0, why);
+}
+
 void move_roll_back(struct move *move, const char *why) {
     struct machine *machine = move->machine;
     const struct rollout_plan *plan = move->plan;
     uint16_t from = machine->weights[plan->candidate];
+    bool cold = machine->state == ROLLOUT_PROMOTED && !machine->warm;
+    if (machine->state != ROLLOUT_ROLLING_BACK && machine->state != ROLLOUT_ROLLED_BACK)
+        machine->left = machine->state;
     machine->hold = HOLD_NONE;
     move_act(move, ACT_STOP_ASKING);
     bool by_person = move->event->kind == EVENT_ROLLBACK;
@@ -216,9 +274,10 @@ void move_roll_back(struct move *move, const char *why) {
         move_decide(move, DECISION_ROLLBACK, "back from %g %% to 0 %% over %.3g s: %s", from / 100.0,
                     (double)plan->rollback_over_ms / 1000, why);
     } else {
-        give_all(move, plan->baseline);
+        move_take_all(move);
         to(move, ROLLOUT_ROLLED_BACK);
-        move_decide(move, DECISION_ROLLBACK, "back from %g %% to 0 %% at once: %s", from / 100.0, why);
+        move_decide(move, DECISION_ROLLBACK, "back from %g %% to 0 %% at once%s: %s", from / 100.0,
+                    cold ? " (keep_warm had passed, the baseline may be cold)" : "", why);
     }
     machine->warm = plan->keep_warm_ms > 0;
     move_act(move, ACT_TELL_ROLLBACK);

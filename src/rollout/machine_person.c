@@ -1,7 +1,14 @@
 // What a person's commands do. They always win; what cannot be taken now is refused with the reason.
 #include "machine_inside.h"
 
+#include <stdio.h>
 #include <string.h>
+
+// This version counts as tried: it does not start by itself.
+static void try_version(struct move *move) {
+    if (move->event->version)
+        snprintf(move->machine->version, sizeof move->machine->version, "%s", move->event->version);
+}
 
 static void pass_hold(struct move *move) {
     move->machine->hold = HOLD_NONE;
@@ -10,19 +17,21 @@ static void pass_hold(struct move *move) {
 }
 
 static void switch_back(struct move *move) {
-    if (!move->machine->warm) {
+    if (move->machine->left == ROLLOUT_IDLE) // it was taken back before anything was tried
+        move_start(move);
+    else if (move->machine->warm)
+        move_switch_back(move);
+    else
         move_refuse(
             move,
             "it was rolled back and keep_warm has passed; `sluice retry` begins again from the first step");
-        return;
-    }
-    move_act(move, ACT_FRESH_EVIDENCE);
-    if (move->plan->strategy == ROLLOUT_CANARY) {
-        move_go_live(move, move_because(move));
-        move->outcome->action = DECISION_PROMOTE;
-    } else {
-        move_promote(move, move_because(move));
-    }
+}
+
+// What there is for good: not a part that a person set by hand.
+static bool has_everything(const struct move *move) {
+    const struct machine *machine = move->machine;
+    size_t variant = machine->winner >= 0 ? (size_t)machine->winner : move->plan->candidate;
+    return machine->weights[variant] == SHARE_WHOLE;
 }
 
 void move_by_promote(struct move *move) {
@@ -47,7 +56,7 @@ void move_by_promote(struct move *move) {
             move_refuse(move, "a batch is being updated; it goes on by itself");
         else {
             pass_hold(move);
-            move_enter(move, machine->step + 1, why);
+            move_enter(move, move_next(move), why);
         }
         break;
     case ROLLOUT_PAUSED: // rolling: the batch that comes next
@@ -67,7 +76,8 @@ void move_by_promote(struct move *move) {
             move_refuse(move, "it stopped; `sluice retry` begins again");
         break;
     case ROLLOUT_PROMOTED:
-        move_refuse(move, "it is promoted already");
+        move_refuse(move, has_everything(move) ? "it is promoted already"
+                                               : "it is promoted; --full gives it everything again");
         break;
     default:
         move_refuse(move, "it is being rolled back");
@@ -79,13 +89,14 @@ void move_by_promote_full(struct move *move) {
     struct machine *machine = move->machine;
     if (move->plan->strategy == ROLLOUT_ROLLING)
         move_refuse(move, "a rolling update has no weights");
-    else if (machine->state == ROLLOUT_PROMOTED || machine->state == ROLLOUT_WATCH)
+    else if ((machine->state == ROLLOUT_PROMOTED || machine->state == ROLLOUT_WATCH) && has_everything(move))
         move_refuse(move, "the candidate has everything already");
-    else if (machine->state == ROLLOUT_ROLLED_BACK && !machine->warm)
+    else if (machine->state == ROLLOUT_ROLLED_BACK && !machine->warm && machine->left != ROLLOUT_IDLE)
         switch_back(move);
     else {
-        if (move->event->version)
-            strncpy(machine->version, move->event->version, sizeof machine->version - 1);
+        try_version(move);
+        if (machine->winner == (int)move->plan->baseline)
+            machine->winner = -1;                  // whatever has won: the candidate
         if (!rollout_state_judged(machine->state)) // something that failed must not be judged by what it was
             move_act(move, ACT_FRESH_EVIDENCE);
         pass_hold(move);
@@ -104,21 +115,52 @@ void move_by_pause(struct move *move) {
     }
 }
 
+static const char *cannot_resume(enum rollout_hold hold) {
+    switch (hold) {
+    case HOLD_NONE:
+        return "it is not paused";
+    case HOLD_NO_DATA:
+    case HOLD_ERROR:
+        return "it goes on by itself when its guards have figures; `sluice promote` does not wait for them";
+    case HOLD_SIGNAL:
+        return "a signal shows harm, and it goes on by itself when it does not; `sluice promote` passes it";
+    case HOLD_JOURNAL:
+        return "it goes on by itself when its state can be written to state_dir again";
+    default:
+        return NULL;
+    }
+}
+
+// Time under other weights, or in which nothing could be concluded, is none of the step's; and a step that
+// was paused for long has its whole step_timeout again.
+static void begin_step_again(struct move *move, enum rollout_hold hold) {
+    struct machine *machine = move->machine;
+    if (machine->state != ROLLOUT_STEP || move->plan->strategy == ROLLOUT_ROLLING)
+        return;
+    int64_t duration_ms = move->plan->steps[machine->step].duration_ms;
+    if (hold == HOLD_BY_HAND || hold == HOLD_SAMPLE_RATIO || hold == HOLD_INCONCLUSIVE)
+        machine->state_ms = 0;
+    if (hold == HOLD_BY_HAND || hold == HOLD_SAMPLE_RATIO)
+        move_act(move, ACT_STEP_BEGINS);
+    if (machine->state_ms > duration_ms)
+        machine->state_ms = duration_ms;
+}
+
 void move_by_resume(struct move *move) {
     struct machine *machine = move->machine;
     enum rollout_hold hold = machine->hold;
-    if (hold == HOLD_NONE) {
-        move_refuse(move, "it is not paused");
+    const char *why_not = cannot_resume(hold);
+    if (why_not) {
+        move_refuse(move, why_not);
         return;
     }
-    move_ask_again(move);
-    if (hold == HOLD_SAMPLE_RATIO)
-        move_act(move, ACT_FRESH_EVIDENCE);
-    if (hold == HOLD_INCONCLUSIVE)
-        machine->state_ms = 0;
     machine->hold = HOLD_NONE;
     if (hold == HOLD_BY_HAND)
         move_step_weights(move);
+    if (hold == HOLD_SAMPLE_RATIO)
+        move_act(move, ACT_FRESH_EVIDENCE);
+    begin_step_again(move, hold);
+    move_ask_again(move);
     if (machine->state == ROLLOUT_PAUSED && move->plan->strategy == ROLLOUT_ROLLING)
         move_enter(move, machine->step, move_because(move));
     move_decide(move, DECISION_RESUME, "resumed: %s", move_because(move));
@@ -126,7 +168,7 @@ void move_by_resume(struct move *move) {
 
 void move_by_rollback(struct move *move) {
     struct machine *machine = move->machine;
-    if (machine->state == ROLLOUT_ROLLED_BACK) {
+    if (machine->state == ROLLOUT_ROLLED_BACK && machine->weights[move->plan->candidate] == 0) {
         move_refuse(move, "it is rolled back already");
     } else if (move->plan->strategy == ROLLOUT_ROLLING) {
         if (!rollout_state_running(machine->state)) {
@@ -140,6 +182,8 @@ void move_by_rollback(struct move *move) {
         move_act(move, ACT_STOP_ASKING);
         move_decide(move, DECISION_STOP, "stopped after batch %u: %s", machine->step, move_because(move));
     } else {
+        if (machine->state == ROLLOUT_IDLE) // … and does not start by itself after that
+            try_version(move);
         move_roll_back(move, move_because(move));
     }
 }

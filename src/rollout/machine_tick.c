@@ -20,6 +20,7 @@ static void roll_back_further(struct move *move) {
     }
     if (weight > 0)
         return;
+    move_take_all(move);
     machine->state = ROLLOUT_ROLLED_BACK;
     machine->state_ms = 0;
     move_decide(move, DECISION_ROLLBACK, "the candidate has no traffic any more");
@@ -43,7 +44,7 @@ static enum rollout_hold trouble_now(const struct judgement *judgement) {
     return judgement->signals == VERDICT_FAIL ? HOLD_SIGNAL : HOLD_NONE;
 }
 
-static bool passing(enum rollout_hold hold) {
+bool hold_is_trouble(enum rollout_hold hold) {
     return hold == HOLD_NO_DATA || hold == HOLD_ERROR || hold == HOLD_SIGNAL;
 }
 
@@ -58,14 +59,15 @@ static bool troubled(struct move *move) {
     }
     machine->trouble_ms += move->event->elapsed_ms;
     if (trouble == HOLD_NONE) {
-        if (!passing(machine->hold))
+        if (!hold_is_trouble(machine->hold))
             return false;
         machine->hold = HOLD_NONE;
+        move_ask_again(move);
         move_decide(move, DECISION_RELEASE, "goes on: %s", judgement->because);
         return false;
     }
     bool at_once = trouble == HOLD_SIGNAL;
-    if ((machine->hold == HOLD_NONE || passing(machine->hold)) &&
+    if ((machine->hold == HOLD_NONE || hold_is_trouble(machine->hold)) &&
         (at_once || machine->trouble_ms >= TROUBLE_MS))
         move_hold(move, trouble, judgement->because);
     return true;
@@ -77,8 +79,9 @@ static void inconclusive(struct move *move, enum verdict verdict) {
     bool blind = verdict == VERDICT_NO_DATA || verdict == VERDICT_ERROR;
     if (plan->inconclusive == INCONCLUSIVE_ROLLBACK)
         move_roll_back(move, because);
-    else if (plan->inconclusive == INCONCLUSIVE_PROMOTE && !blind)
-        move_enter(move, move->machine->step + 1, because);
+    else if (plan->inconclusive == INCONCLUSIVE_PROMOTE && !blind &&
+             move->event->judgement->signals != VERDICT_FAIL)
+        move_enter(move, move_next(move), because);
     else
         move_hold(move, HOLD_INCONCLUSIVE, because);
 }
@@ -88,7 +91,8 @@ static void judge_step(struct move *move) {
     const struct rollout_step_plan *step = &move->plan->steps[machine->step];
     const struct judgement *judgement = move->event->judgement;
     enum verdict verdict = move_next_is_whole(move) ? judgement->guards : judgement->step;
-    bool held = machine->hold != HOLD_NONE && machine->hold != HOLD_INCONCLUSIVE && !passing(machine->hold);
+    bool held =
+        machine->hold != HOLD_NONE && machine->hold != HOLD_INCONCLUSIVE && !hold_is_trouble(machine->hold);
     bool trouble = troubled(move);
     bool long_enough =
         machine->state_ms >= step->duration_ms && judgement->step_requests >= step->min_requests;
@@ -98,30 +102,33 @@ static void judge_step(struct move *move) {
         char why[360];
         snprintf(why, sizeof why, "%s%s",
                  judgement->guards == VERDICT_PASS ? "" : "good enough for a step: ", judgement->because);
-        move_enter(move, machine->step + 1, why);
+        move_enter(move, move_next(move), why);
     } else if (move->plan->step_timeout_ms > 0 && machine->hold != HOLD_INCONCLUSIVE &&
                machine->state_ms >= move->plan->step_timeout_ms + step->duration_ms)
         inconclusive(move, verdict);
 }
 
+static void stop_test(struct machine *machine) {
+    machine->state = ROLLOUT_STOPPED;
+    machine->state_ms = 0;
+    machine->hold = HOLD_NONE;
+}
+
 static void judge_test(struct move *move) { // ab
     struct machine *machine = move->machine;
     const struct judgement *judgement = move->event->judgement;
-    troubled(move);
-    if (machine->hold == HOLD_PERSON || machine->hold == HOLD_JOURNAL)
+    bool trouble = troubled(move);
+    if (machine->hold == HOLD_PERSON)
         return;
-    if (judgement->winner >= 0) {
+    if (!trouble && judgement->winner >= 0) {
         machine->winner = judgement->winner;
-        if (move->plan->on_winner == ON_WINNER_PROMOTE) {
+        if (move->plan->on_winner == ON_WINNER_PROMOTE)
             move_promote(move, judgement->because);
-        } else {
-            machine->state = ROLLOUT_STOPPED;
-            machine->state_ms = 0;
-        }
+        else
+            stop_test(machine);
         move_decide(move, DECISION_WINNER, "%s", judgement->because);
     } else if (move->plan->max_duration_ms > 0 && machine->total_ms >= move->plan->max_duration_ms) {
-        machine->state = ROLLOUT_STOPPED;
-        machine->state_ms = 0;
+        stop_test(machine);
         move_decide(move, DECISION_STOP, "max_duration has passed without a winner: %s", judgement->because);
     }
 }
@@ -133,7 +140,7 @@ static void judge_watch(struct move *move) {
     move_complete(move, move->event->judgement->because);
 }
 
-static void ask_again(struct move *move) {
+static void ask_hook_again(struct move *move) {
     if (move->machine->hold != HOLD_HOOK || move->machine->state_ms < ASK_MS)
         return;
     move->machine->state_ms = 0;
@@ -157,9 +164,10 @@ static void judge(struct move *move) {
         return;
     if (machine->state == ROLLOUT_WATCH)
         judge_watch(move);
-    else if (machine->state == ROLLOUT_HOOK)
-        ask_again(move);
-    else if (machine->state == ROLLOUT_STEP && move->plan->strategy == ROLLOUT_AB)
+    else if (machine->state == ROLLOUT_HOOK) {
+        if (!troubled(move))
+            ask_hook_again(move);
+    } else if (machine->state == ROLLOUT_STEP && move->plan->strategy == ROLLOUT_AB)
         judge_test(move);
     else if (machine->state == ROLLOUT_STEP)
         judge_step(move);
@@ -173,7 +181,7 @@ void move_tick(struct move *move) {
     if (machine->state == ROLLOUT_ROLLING_BACK)
         roll_back_further(move);
     else if (machine->state == ROLLOUT_HOOK && move->plan->strategy == ROLLOUT_ROLLING)
-        ask_again(move);
+        ask_hook_again(move);
     else if (rollout_state_judged(machine->state) && move->plan->strategy != ROLLOUT_ROLLING)
         judge(move);
     else

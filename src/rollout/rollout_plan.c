@@ -1,6 +1,8 @@
 // What the machine has to know of the configuration.
 #include "rollout/machine.h"
 
+#include "traffic/hash.h"
+
 #include <string.h>
 
 static void read_steps(struct rollout_plan *plan, const struct rollout_config *config) {
@@ -20,12 +22,17 @@ static void read_switch(struct rollout_plan *plan, const struct rollout_config *
     plan->steps[plan->step_count++].weight = SHARE_WHOLE;
 }
 
-static void read_batches(struct rollout_plan *plan, const struct rollout_config *config, size_t endpoints) {
-    size_t batches = (endpoints + (size_t)config->batch - 1) / (size_t)config->batch;
+static void read_batches(struct rollout_plan *plan, const struct rollout_config *config,
+                         const struct pool_config *pool) {
+    size_t batches = (pool->endpoint_count + (size_t)config->batch - 1) / (size_t)config->batch;
     plan->step_count = (unsigned)batches; // they have no weights: `steps` is not looked at
+    plan->members = (uint64_t)config->batch;
+    for (size_t i = 0; i < pool->endpoint_count; i++)
+        plan->members = hash_bytes(plan->members, slice_of(pool->endpoints[i].url));
 }
 
-void rollout_plan_read(struct rollout_plan *plan, const struct route_config *route, size_t endpoints) {
+void rollout_plan_read(struct rollout_plan *plan, const struct route_config *route,
+                       const struct pool_config *pool) {
     const struct rollout_config *config = route->rollout;
     *plan = (struct rollout_plan){
         .strategy = config->strategy,
@@ -53,7 +60,7 @@ void rollout_plan_read(struct rollout_plan *plan, const struct route_config *rou
         read_switch(plan, config);
         break;
     case ROLLOUT_ROLLING:
-        read_batches(plan, config, endpoints);
+        read_batches(plan, config, pool);
         break;
     case ROLLOUT_AB:
         plan->steps[plan->step_count++].weight = 0; // the file's weights

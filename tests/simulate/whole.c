@@ -131,7 +131,7 @@ static void begin(struct world *world, const struct whole *with, const struct ro
     world->version = 2;
     struct trial_settings settings = {route->rollout, 0, 1, 3};
     trial_init(&world->trial, &settings, START);
-    rollout_plan_read(&world->plan, route, 1);
+    rollout_plan_read(&world->plan, route, NULL);
     machine_init(&world->machine, &world->plan);
     send(world, &(struct rollout_event){.kind = EVENT_VERSION, .version = "v2"});
 }

@@ -29,7 +29,7 @@ static void begin(struct scene *scene, const char *text) {
     assert_non_null(scene->config);
     struct rollout_plan plan;
     const struct route_config *route = &scene->config->routes[0];
-    rollout_plan_read(&plan, route, 1);
+    rollout_plan_read(&plan, route, NULL);
     machine_init(&scene->machine, &plan);
     trial_init(&scene->trial, &(struct trial_settings){route->rollout, 0, 1, 3}, 1000);
     scene->record =

@@ -1,7 +1,9 @@
 int test_contest(void);
 int test_exact(void);
 int test_machine(void);
+int test_machine_adopt(void);
 int test_machine_any(void);
+int test_machine_back(void);
 int test_means(void);
 int test_trial(void);
 int test_two_sample(void);
@@ -9,7 +11,7 @@ int test_vectors(void);
 
 int main(void) {
     return test_vectors() + test_exact() + test_two_sample() + test_means() + test_trial() + test_contest() +
-                   test_machine() + test_machine_any()
+                   test_machine() + test_machine_adopt() + test_machine_any() + test_machine_back()
                ? 1
                : 0;
 }

@@ -345,7 +345,7 @@ static void an_ab_test_ends_by_a_winner(void **state) {
                      run.plan.on_winner == ON_WINNER_HOLD ? DECISION_WINNER : DECISION_NONE);
     assert_int_equal(run.machine.winner, 0);
     run_send(&run, EVENT_PROMOTE);
-    AT(&run, ROLLOUT_WATCH, 0, 0); // the baseline won
+    AT(&run, ROLLOUT_ROLLED_BACK, 0, 0); // the baseline won
 }
 
 static void rolling_goes_batch_by_batch(void **state) {
