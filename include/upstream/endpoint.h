@@ -8,7 +8,12 @@
 #include "io/tls.h"
 
 // Why an endpoint is not given requests; none: it is ready. Control thread writes, readers load relaxed.
-enum { ENDPOINT_UNHEALTHY = 1, ENDPOINT_DRAINED = 2, ENDPOINT_EJECTED = 4 };
+enum {
+    ENDPOINT_UNHEALTHY = 1,
+    ENDPOINT_DRAINED = 2, // by hand
+    ENDPOINT_EJECTED = 4,
+    ENDPOINT_UPDATING = 8 // a rolling update has it, or left it half done
+};
 
 struct endpoint_lane {             // of one worker, which alone touches it once a plan has the endpoint
     _Alignas(64) struct link idle; // its idle connections to this endpoint, newest first

@@ -98,7 +98,7 @@ static void print_route(json_t *route) {
 static enum paint state_colour(const char *state) {
     if (strcmp(state, "ready") == 0)
         return PAINT_GREEN;
-    return strcmp(state, "drained") == 0 ? PAINT_YELLOW : PAINT_RED;
+    return strcmp(state, "drained") == 0 || strcmp(state, "updating") == 0 ? PAINT_YELLOW : PAINT_RED;
 }
 
 static void print_pool(json_t *pool) {

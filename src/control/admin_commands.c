@@ -105,12 +105,14 @@ static void set_drained(const struct api_call *api, bool drained) {
     struct endpoint *endpoint = named_endpoint(api, directory_pool(control->directory, index));
     if (!endpoint || api_refused_while_draining(api))
         return;
-    bool before = atomic_load(&endpoint->states) & ENDPOINT_DRAINED;
+    // A person also takes back what a rolling update has left half done.
+    unsigned bits = drained ? ENDPOINT_DRAINED : ENDPOINT_DRAINED | ENDPOINT_UPDATING;
+    bool before = atomic_load(&endpoint->states) & bits;
     if (before != drained) {
         if (drained)
-            atomic_fetch_or(&endpoint->states, (unsigned)ENDPOINT_DRAINED);
+            atomic_fetch_or(&endpoint->states, bits);
         else
-            atomic_fetch_and(&endpoint->states, ~(unsigned)ENDPOINT_DRAINED);
+            atomic_fetch_and(&endpoint->states, ~bits);
         publisher_touch(control->publisher, index);
         log_info(drained ? "endpoint drained by hand" : "endpoint undrained by hand", "pool=%s endpoint=%s",
                  endpoint->pool, endpoint->url);

@@ -168,6 +168,12 @@ void asks_batch(struct asks *asks) {
         rolling_start(asks->rolling);
 }
 
+void asks_take(struct asks *asks, struct asks *from) {
+    if (asks->rolling && from->rolling)
+        rolling_take(asks->rolling, from->rolling);
+    asks_stop(from);
+}
+
 void asks_tick(struct asks *asks, uint64_t now_ns) {
     if (asks->rolling)
         rolling_tick(asks->rolling, now_ns);

@@ -20,6 +20,8 @@ void asks_stop(struct asks *asks);  // gates, hook and batch: their answers coun
 void asks_gates(struct asks *asks); // nothing happens while they are asked already
 void asks_hook(struct asks *asks);
 void asks_batch(struct asks *asks); // rolling: the batch of the machine's step
+// After a reload, before anything is asked: what `from` has under way is taken over (a batch) or cancelled.
+void asks_take(struct asks *asks, struct asks *from);
 void asks_tick(struct asks *asks, uint64_t now_ns);
 void asks_tell_hook(struct asks *asks, enum hook_kind kind); // on_promote, on_rollback
 void asks_tell_decision(struct asks *asks);                  // the controller's last, to `notify`

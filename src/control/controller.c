@@ -232,8 +232,16 @@ static void ask(struct controller *controller, unsigned acts) {
         asks_tell_hook(controller->asks, HOOK_ON_ROLLBACK);
 }
 
-void controller_go_live(struct controller *controller, const struct asks_settings *settings) {
+void controller_go_live(struct controller *controller, const struct asks_settings *settings,
+                        struct controller *before) {
     controller->asks = asks_new(controller, settings);
+    if (!before)
+        return;
+    memcpy(controller->decisions, before->decisions, sizeof before->decisions);
+    controller->unlisted = before->unlisted;
+    before->unlisted = (struct strbuf){0};
+    controller->journal_failing = before->journal_failing;
+    asks_take(controller->asks, before->asks);
 }
 
 void controller_ask_again(struct controller *controller) {

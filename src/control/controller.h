@@ -50,9 +50,11 @@ bool controller_send(struct controller *controller, const struct rollout_event *
 // What came of an event that was sent to the machine before the plan was live.
 void controller_carry_out(struct controller *controller, const struct machine *before,
                           const struct rollout_outcome *outcome, enum rollout_event_kind kind);
-// The plan is live: who has to be asked and told can be. After a restart or a reload
-// what it waits for is asked again.
-void controller_go_live(struct controller *controller, const struct asks_settings *settings);
+// The plan is live: who has to be asked and told can be. `before` (NULL: none) had the route until now and
+// gives what it has under way and has not written. After a restart or a reload what it waits for is asked
+// again.
+void controller_go_live(struct controller *controller, const struct asks_settings *settings,
+                        struct controller *before);
 void controller_ask_again(struct controller *controller);
 void controller_save(struct controller *controller); // now; what fails is logged and tried again
 

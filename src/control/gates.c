@@ -134,7 +134,7 @@ static void on_begin(evutil_socket_t fd, short what, void *context) {
 static void take_endpoints(struct gates *gates, const struct pool *pool) {
     gates->endpoints = mem_zero(pool->endpoint_count + 1, sizeof *gates->endpoints);
     for (size_t i = 0; i < pool->endpoint_count; i++)
-        if (!(atomic_load(&pool->endpoints[i]->states) & ENDPOINT_DRAINED))
+        if (!(atomic_load(&pool->endpoints[i]->states) & (ENDPOINT_DRAINED | ENDPOINT_UPDATING)))
             gates->endpoints[gates->endpoint_count++] = endpoint_ref(pool->endpoints[i]);
 }
 

@@ -19,14 +19,13 @@ struct item { // one endpoint of the batch
     struct webhook *update;
     enum phase phase;
     uint64_t since_ns, updated_ms;
-    bool was_drained; // by hand, before: it stays so
 };
 struct rolling {
     struct controller *controller;
     const struct asks_settings *settings;
     struct item *items;
     size_t count;
-    bool failed;
+    bool failed, ended; // ended: the machine has not taken it yet
     char because[300];
 };
 
@@ -46,12 +45,24 @@ struct rolling *rolling_new(struct controller *controller, const struct asks_set
     return rolling;
 }
 
-static void set_drained(struct rolling *rolling, struct endpoint *endpoint, bool drained) {
-    if (drained)
-        atomic_fetch_or(&endpoint->states, (unsigned)ENDPOINT_DRAINED);
-    else
-        atomic_fetch_and(&endpoint->states, ~(unsigned)ENDPOINT_DRAINED);
-    publisher_touch(rolling->controller->control->publisher, pool_index(rolling));
+// A person's drain is another bit and stays. By name: after a reload the endpoint may be another object and
+// the controller's own configuration is gone.
+static void set_updating(struct rolling *rolling, const struct endpoint *named, bool updating) {
+    const struct control *control = rolling->controller->control;
+    size_t index;
+    if (!config_pool(control->config, named->pool, &index))
+        return;
+    const struct pool *pool = directory_pool(control->directory, index);
+    for (size_t i = 0; i < pool->endpoint_count; i++) {
+        struct endpoint *endpoint = pool->endpoints[i];
+        if (strcmp(endpoint->url, named->url) != 0)
+            continue;
+        if (updating)
+            atomic_fetch_or(&endpoint->states, (unsigned)ENDPOINT_UPDATING);
+        else
+            atomic_fetch_and(&endpoint->states, ~(unsigned)ENDPOINT_UPDATING);
+    }
+    publisher_touch(control->publisher, index);
 }
 
 static void to(struct item *item, enum phase phase, uint64_t now_ns) {
@@ -72,13 +83,14 @@ void rolling_stop(struct rolling *rolling) {
         struct item *item = &rolling->items[i];
         webhook_cancel(item->update);
         item->update = NULL;
-        if (item->phase == PHASE_DRAIN && !item->was_drained)
-            set_drained(rolling, item->endpoint, false);
+        if (item->phase == PHASE_DRAIN)
+            set_updating(rolling, item->endpoint, false);
         else if (item->phase == PHASE_UPDATE || item->phase == PHASE_HEALTH)
-            log_warn("endpoint stays drained: its update did not end", "route=%s endpoint=%s",
+            log_warn("endpoint stays out: its update did not end", "route=%s endpoint=%s",
                      rolling->controller->name, item->endpoint->url);
     }
     let_go(rolling);
+    rolling->ended = false;
 }
 
 void rolling_free(struct rolling *rolling) {
@@ -88,12 +100,40 @@ void rolling_free(struct rolling *rolling) {
     mem_free(rolling);
 }
 
+void rolling_take(struct rolling *rolling, struct rolling *from) {
+    const struct controller *controller = rolling->controller;
+    const struct pool *pool = directory_pool(controller->control->directory, pool_index(rolling));
+    size_t first = controller->machine.step * (size_t)controller->config->rollout->batch;
+    bool same = controller->machine.state == ROLLOUT_STEP &&
+                from->controller->machine.state == ROLLOUT_STEP &&
+                controller->machine.step == from->controller->machine.step &&
+                controller->machine.members == from->controller->machine.members;
+    if (!same || rolling->count) {
+        rolling_stop(from);
+        return;
+    }
+    rolling->items = from->items;
+    rolling->count = from->count;
+    rolling->failed = from->failed;
+    rolling->ended = from->ended;
+    memcpy(rolling->because, from->because, sizeof rolling->because);
+    from->items = NULL;
+    from->count = 0;
+    from->ended = false;
+    for (size_t i = 0; i < rolling->count; i++) { // the configuration may have made them anew
+        struct endpoint *endpoint = endpoint_ref(pool->endpoints[first + i]);
+        endpoint_unref(rolling->items[i].endpoint);
+        rolling->items[i].endpoint = endpoint;
+        rolling->items[i].rolling = rolling;
+    }
+}
+
 void rolling_start(struct rolling *rolling) {
     const struct controller *controller = rolling->controller;
     const struct pool *pool = directory_pool(controller->control->directory, pool_index(rolling));
     size_t batch = (size_t)controller->config->rollout->batch, first = controller->machine.step * batch;
     uint64_t now = clock_monotonic_ns();
-    if (rolling->count)
+    if (rolling->count || rolling->ended)
         return;
     rolling->failed = false;
     rolling->count = first >= pool->endpoint_count ? 0 : pool->endpoint_count - first;
@@ -103,8 +143,7 @@ void rolling_start(struct rolling *rolling) {
         struct item *item = &rolling->items[i];
         item->rolling = rolling;
         item->endpoint = endpoint_ref(pool->endpoints[first + i]);
-        item->was_drained = atomic_load(&item->endpoint->states) & ENDPOINT_DRAINED;
-        set_drained(rolling, item->endpoint, true);
+        set_updating(rolling, item->endpoint, true);
         to(item, PHASE_DRAIN, now);
     }
 }
@@ -163,8 +202,7 @@ static void advance(struct item *item, uint64_t now_ns) {
             fail(item, "its requests did not finish within ten minutes");
     } else if (item->phase == PHASE_HEALTH) {
         if (healthy(item)) {
-            if (!item->was_drained)
-                set_drained(item->rolling, item->endpoint, false);
+            set_updating(item->rolling, item->endpoint, false);
             to(item, PHASE_DONE, now_ns);
         } else if (waited > HEALTH_NS) {
             fail(item, "it did not become healthy within ten minutes");
@@ -173,22 +211,42 @@ static void advance(struct item *item, uint64_t now_ns) {
 }
 
 static void end(struct rolling *rolling, bool done) {
-    char because[sizeof rolling->because + 100];
     size_t before = rolling->controller->machine.step * (size_t)rolling->controller->config->rollout->batch;
+    char because[sizeof rolling->because];
     if (done)
         snprintf(because, sizeof because, "%zu endpoints are updated", before + rolling->count);
     else
-        snprintf(because, sizeof because, "%s (%zu endpoints before it are updated)", rolling->because,
+        snprintf(because, sizeof because, "%.200s (%zu endpoints before it are updated)", rolling->because,
                  before);
     if (!done)
         rolling_stop(rolling);
     let_go(rolling);
-    struct rollout_event event = {.kind = done ? EVENT_BATCH_DONE : EVENT_BATCH_FAILED, .because = because};
+    memcpy(rolling->because, because, sizeof because);
+    rolling->ended = true;
+}
+
+// What cannot be journalled is not taken: then it is told again once the journal can be written.
+static void tell(struct rolling *rolling) {
+    struct machine *machine = &rolling->controller->machine;
+    unsigned step = machine->step;
+    if (machine->hold == HOLD_JOURNAL)
+        return;
+    char because[sizeof rolling->because];
+    memcpy(because, rolling->because, sizeof because);
+    struct rollout_event event = {.kind = rolling->failed ? EVENT_BATCH_FAILED : EVENT_BATCH_DONE,
+                                  .because = because};
+    rolling->ended = false; // the next batch may begin
     controller_send(rolling->controller, &event, NULL);
+    if (machine->state == ROLLOUT_STEP && machine->step == step)
+        rolling->ended = true;
 }
 
 void rolling_tick(struct rolling *rolling, uint64_t now_ns) {
     size_t done = 0;
+    if (rolling->ended) {
+        tell(rolling);
+        return; // what began now goes on with the next tick
+    }
     if (!rolling->count)
         return;
     for (size_t i = 0; i < rolling->count && !rolling->failed; i++) {

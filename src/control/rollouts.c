@@ -259,10 +259,8 @@ void rollouts_commit(struct rollouts *rollouts, struct rollouts_change *change) 
             continue;
         change->controllers[i]->decided = tell;
         change->controllers[i]->decided_context = rollouts;
-        const struct controller *old = controller_named(rollouts, change->controllers[i]->name);
-        if (old)
-            memcpy(change->controllers[i]->decisions, old->decisions, sizeof old->decisions);
-        controller_go_live(change->controllers[i], &rollouts->asks);
+        controller_go_live(change->controllers[i], &rollouts->asks,
+                           controller_named(rollouts, change->controllers[i]->name));
         carry_out(rollouts, change, i);
         controller_ask_again(change->controllers[i]);
         controller_save(change->controllers[i]);

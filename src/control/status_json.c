@@ -113,6 +113,8 @@ static const char *state_name(const struct endpoint *endpoint) {
     unsigned states = atomic_load_explicit(&endpoint->states, memory_order_relaxed);
     if (states & ENDPOINT_DRAINED)
         return "drained";
+    if (states & ENDPOINT_UPDATING)
+        return "updating";
     if (states & ENDPOINT_UNHEALTHY)
         return "unhealthy";
     return states & ENDPOINT_EJECTED ? "ejected" : "ready";

@@ -1,5 +1,6 @@
 """Rolling updates: each endpoint is drained, updated, healthy again and back, and users notice nothing."""
 import json
+import os
 import threading
 
 import pytest
@@ -65,6 +66,11 @@ def fleet(start_sluice, upstream):
         load.stop()
 
 
+def ends(daemon, state):
+    wait_for(lambda: rollout_of(daemon)["state"] in ("promoted", "stopped"), patience(40))
+    assert rollout_of(daemon)["state"] == state, decisions_of(daemon)[-1]["because"]
+
+
 def states(daemon):
     return [endpoint["state"] for endpoint in daemon.status()["pools"][0]["endpoints"]]
 
@@ -72,7 +78,7 @@ def states(daemon):
 @pytest.mark.parametrize("batch, checked", [(1, True), (3, True), (1, False)])
 def test_every_endpoint_is_updated_and_no_request_fails(fleet, batch, checked):
     there, daemon, load = fleet(batch=batch, checked=checked)
-    wait_for(lambda: rollout_of(daemon)["state"] == "promoted", patience(40))
+    ends(daemon, "promoted")
     load.stop()
     assert there.versions == {i: "v2" for i in range(4)} and not load.failures and set(load.statuses) == {200}
     assert [body["endpoint"] for body in there.asked] == [server.url for server in there.servers] or batch > 1
@@ -86,26 +92,26 @@ def test_the_first_failure_stops_it(fleet):
     there, daemon, load = fleet()
     wait_for(lambda: len(there.versions) == 1, patience(20))
     there.answer = 500
-    wait_for(lambda: rollout_of(daemon)["state"] == "stopped", patience(20))
+    ends(daemon, "stopped")
     load.stop()
     assert not load.failures and set(load.statuses) == {200}
     done = len(there.versions)
     because = decisions_of(daemon)[-1]["because"]
     assert there.servers[done].url in because and "500" in because and f"{done} endpoints before it are updated" in because
-    assert states(daemon).count("drained") == 1, "what failed is out, what was not touched is in"
+    assert states(daemon).count("updating") == 1, "what failed is out, what was not touched is in"
     there.answer = 200
     assert daemon.cli("retry", "chat").returncode == 0
-    wait_for(lambda: rollout_of(daemon)["state"] == "promoted", patience(40))
+    ends(daemon, "promoted")
     assert there.versions == {i: "v2" for i in range(4)}
 
 
 def test_one_that_stays_sick_is_not_taken_back(fleet):
     there, daemon, load = fleet(count=2)
     there.sick.add(0)
-    wait_for(lambda: states(daemon)[0] == "drained" and there.asked, patience(20))
+    wait_for(lambda: states(daemon)[0] == "updating" and there.asked, patience(20))
     assert rollout_of(daemon)["state"] == "step" and len(there.asked) == 1, "the next one waits"
     there.sick.clear()
-    wait_for(lambda: rollout_of(daemon)["state"] == "promoted", patience(40))
+    ends(daemon, "promoted")
     load.stop()
     assert not load.failures and set(load.statuses) == {200}
 
@@ -119,5 +125,77 @@ def test_a_pause_holds_before_the_next_batch(fleet):
     wait_for(lambda: rollout_of(daemon)["state"] == "paused", patience(20))
     assert len(there.versions) == 1 and states(daemon) == ["ready"] * 4
     assert daemon.cli("resume", "chat").returncode == 0
-    wait_for(lambda: rollout_of(daemon)["state"] == "promoted", patience(40))
+    ends(daemon, "promoted")
     assert len(there.versions) == 4
+
+
+def test_a_reload_in_the_middle_goes_on_with_the_same_update(fleet):
+    there, daemon, load = fleet(count=2)
+    there.hold.clear()
+    wait_for(lambda: there.asked, patience(20))
+    for _ in range(3):
+        assert daemon.reload(daemon.config).status == 200
+    # Another weight makes the endpoint anew; it is the same one nevertheless.
+    daemon.config["pools"]["models"]["endpoints"] = [{"url": server.url, "weight": 2} for server in there.servers]
+    assert daemon.reload(daemon.config).status == 200
+    assert states(daemon) == ["updating", "ready"] and rollout_of(daemon)["state"] == "step"
+    there.hold.set()
+    ends(daemon, "promoted")
+    load.stop()
+    assert [body["endpoint"] for body in there.asked] == [server.url for server in there.servers], "each was asked once"
+    assert states(daemon) == ["ready", "ready"]
+    assert not load.failures and set(load.statuses) == {200}
+
+
+def test_other_endpoints_stop_it(fleet):
+    there, daemon, _ = fleet(count=3)
+    there.hold.clear()
+    wait_for(lambda: there.asked, patience(20))
+    daemon.config["pools"]["models"]["endpoints"] = [server.url for server in there.servers[:2]]
+    assert daemon.reload(daemon.config).status == 200
+    assert rollout_of(daemon)["state"] == "stopped"
+    assert "endpoints or `batch` changed" in decisions_of(daemon)[-1]["because"]
+    there.hold.set()
+    assert states(daemon)[1] == "ready"
+    assert daemon.cli("retry", "chat").returncode == 0
+    ends(daemon, "promoted")
+    assert states(daemon) == ["ready", "ready"]
+
+
+def test_what_a_person_has_drained_stays_drained(fleet):
+    there, daemon, _ = fleet(count=2)
+    there.hold.clear()
+    assert daemon.cli("drain", "models", there.servers[1].url).returncode == 0
+    there.hold.set()
+    ends(daemon, "promoted")
+    assert states(daemon) == ["ready", "drained"] and there.versions == {0: "v2", 1: "v2"}
+    assert daemon.cli("undrain", "models", there.servers[1].url).returncode == 0
+    assert states(daemon) == ["ready", "ready"]
+
+
+def test_a_person_takes_back_what_failed(fleet):
+    there, daemon, _ = fleet(count=2)
+    there.answer = 500
+    ends(daemon, "stopped")
+    failed = states(daemon).index("updating")
+    assert daemon.cli("undrain", "models", there.servers[failed].url).returncode == 0
+    assert states(daemon) == ["ready", "ready"]
+
+
+def test_a_batch_that_ends_while_nothing_can_be_written_is_not_forgotten(fleet):
+    there, daemon, load = fleet(count=2)
+    there.hold.clear()
+    wait_for(lambda: there.asked, patience(20))
+    folder = os.path.join(daemon.config["state_dir"], "rollouts")
+    os.rename(folder, folder + ".away")
+    with open(folder, "w", encoding="utf-8"):
+        pass  # a file where a folder should be
+    there.hold.set()
+    wait_for(lambda: rollout_of(daemon)["journal_failing"] and states(daemon)[0] == "ready", patience(40))
+    assert rollout_of(daemon)["step"] == 0 and len(there.asked) == 1, "the next one waits"
+    os.remove(folder)
+    os.rename(folder + ".away", folder)
+    ends(daemon, "promoted")
+    load.stop()
+    assert [body["endpoint"] for body in there.asked] == [server.url for server in there.servers]
+    assert not load.failures and set(load.statuses) == {200}
