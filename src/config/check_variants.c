@@ -4,7 +4,8 @@
 #include "value.h"
 #include <strings.h>
 
-#define VARIANTS_MOST 16
+#define VARIANTS_MOST      16
+#define VERSION_BYTES_MOST 127 // as many as a rollout's journal compares
 
 const char *route_label(struct check *check, const struct route_config *route) {
     return route->name ? arena_format(check->arena, "route `%s`", route->name) : "this route";
@@ -130,6 +131,13 @@ static void check_weights(struct check *check, struct route_config *route) {
                "the weights of %s sum to %s, not 100", route_label(check, route), percent(check, sum));
 }
 
+static void check_version(struct check *check, const struct variant_config *variant) {
+    size_t length = variant->version ? strlen(variant->version) : 0;
+    if (length > VERSION_BYTES_MOST)
+        report_add(check->report, place_of_field(check, &variant->version, variant->place), NULL,
+                   "a version has at most %d bytes, not %zu", VERSION_BYTES_MOST, length);
+}
+
 void check_variants(struct check *check, struct route_config *route, const struct named *pools) {
     if (route->variants && route->variant_count == 0)
         report_add(check->report, place_of_field(check, &route->variants, route->place), NULL,
@@ -141,6 +149,7 @@ void check_variants(struct check *check, struct route_config *route, const struc
     for (size_t i = 0; i < route->variant_count; i++) {
         check_pool(check, &route->variants[i], pools);
         check_edits(check, &route->variants[i]);
+        check_version(check, &route->variants[i]);
     }
     if (route->variant_count)
         check_weights(check, route);

@@ -184,6 +184,8 @@ static void begin_anew(struct controller *controller) {
         contest_reset(controller->contest, experiment_tick(clock_monotonic_ns()) + 1);
     experiment_reset_groups(controller->experiment);
     experiment_forget_units(controller->experiment);
+    trial_judge(&controller->trial, controller->outcomes,
+                &controller->judgement); // what is shown begins anew too
 }
 
 static void set_weights(struct controller *controller) {
