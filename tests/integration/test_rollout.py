@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import random
-import signal
 import threading
 import time
 
@@ -189,38 +188,6 @@ def test_equal_variants_are_never_taken_back(start_sluice, upstream):
         load.stop()
         assert rollout_of(daemon)["state"] == "step", rollout_of(daemon)
         assert weight_of(daemon) == 50
-
-
-@pytest.mark.heavy
-def test_a_pause_waits_and_what_is_written_survives_a_kill(begin):
-    """kill -9 at random moments: it goes on where it was, with the same weights, and skips nothing."""
-    daemon, load = begin(answering(), {"guards": {"error_rate": {"margin": 5}}, "steps": [
-        {"weight": 10, "for": "1s"}, {"weight": 20, "for": "1s"}, {"pause": "manual"}, {"weight": 100}]}, rate=200)
-    rng = random.Random(20261123)
-    order = {"idle": 0, "step": 1, "paused": 2, "watch": 3, "promoted": 4}
-    before = (0, 0)
-    for _ in range(scaled(20, 5)):
-        time.sleep(rng.random() * 1.5)
-        was = rollout_of(daemon)
-        load.address = None
-        daemon.child.signal(signal.SIGKILL)
-        daemon.child.wait(10)
-        daemon.start()
-        load.address = daemon.address
-        now = rollout_of(daemon)
-        here = now["step"], order[now["state"]]
-        assert here >= before and now["state"] != "watch", (before, now)
-        # Nothing is passed over: at most the step that was due just then.
-        assert now["step"] in (was["step"], was["step"] + 1), (was, now)
-        assert now["weights"]["canary"] == weight_of(daemon) == {0: 10, 1: 20, 2: 20}[now["step"]]
-        before = here
-    wait_for(lambda: rollout_of(daemon)["state"] == "paused", patience(90))
-    load.stop()
-    assert weight_of(daemon) == 20
-    numbers = [d["number"] for d in decisions_of(daemon)]
-    assert numbers == sorted(numbers) and numbers[0] == 1
-    actions = [d["action"] for d in decisions_of(daemon)]
-    assert actions.count("start") == 1 and actions[-1] == "pause", actions
 
 
 def test_a_version_that_failed_does_not_start_again_and_another_does(begin):
