@@ -24,6 +24,7 @@ enum error_reason {
     ERROR_REASON_5XX,
     ERROR_REASON_CUT_SHORT,    // closed or reset inside the body
     ERROR_REASON_BAD_RESPONSE, // refused by framing
+    ERROR_REASON_ERROR_EVENT,  // an event of the stream carried an error
     ERROR_REASON_OVERLOADED,   // no endpoint, queue full or queue time-out: of the proxy, not of the variant
     ERROR_REASONS
 };
@@ -38,6 +39,10 @@ enum retry_reason {
     RETRY_REASONS
 };
 const char *retry_reason_name(enum retry_reason reason);
+
+// sluice_tokens_total{type}
+enum token_type { TOKENS_PROMPT, TOKENS_COMPLETION, TOKEN_TYPES };
+const char *token_type_name(enum token_type type);
 
 // Bounds of the exposed histograms, in seconds; the last bucket (+Inf) is not listed.
 #define LATENCY_BOUNDS 17
@@ -56,6 +61,8 @@ struct variant_lane { // cache-line aligned, one writer
     uint64_t retries[RETRY_REASONS];
     uint64_t fallbacks; // requests this variant failed and the fallback took
     uint64_t request_bytes, response_bytes;
+    uint64_t tokens[TOKEN_TYPES]; // that its answers told of
+    double dollars;               // what they cost
     struct latency duration, first_byte;
 };
 
@@ -66,6 +73,10 @@ struct variant_series {
     struct variant_lane **lanes;
     struct variant_series *next; // registry's list; control thread only
 };
+
+// Of the lane's writer: what one answer took. `dollars` is 0 where the variant has no price.
+void variant_tokens(struct variant_lane *lane, uint64_t prompt, uint64_t completion, double dollars);
+double variant_dollars(const struct variant_lane *lane); // any thread
 
 // Sum of all lanes; `total` is zeroed first. Control thread (any reader).
 void variant_total(const struct variant_series *series, struct variant_lane *total);

@@ -12,8 +12,6 @@ static void look_at_variant(struct report *report, const struct variant_config *
         not_yet(report, variant->place, "a variant's `request.json`");
     if (variant->request && variant->request->system_prompt_file)
         not_yet(report, variant->place, "a variant's `request.system_prompt_file`");
-    if (variant->price)
-        not_yet(report, variant->place, "a variant's `price`");
 }
 
 static void look_at_rollout(struct report *report, const struct rollout_config *rollout, size_t variants) {

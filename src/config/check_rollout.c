@@ -153,6 +153,33 @@ static void check_guard(struct check *check, struct guard_config *guard, const c
     }
 }
 
+// Costs are compared: without a price one side has none, and the rollout would wait for ever.
+static void check_price(struct check *check, const struct route_config *route, const char *metric,
+                        struct place place) {
+    const struct rollout_config *rollout = route->rollout;
+    bool all = rollout->strategy == ROLLOUT_AB;
+    if (strcmp(metric, "cost_per_request") != 0)
+        return;
+    for (size_t i = 0; i < route->variant_count; i++) {
+        const struct variant_config *variant = &route->variants[i];
+        bool compared = all || i == route->baseline || i == rollout->candidate_index;
+        if (compared && !variant->price && !report_refused(check->report, variant) &&
+            !report_refused(check->report, &variant->price))
+            report_add(check->report, place, "give every variant that is compared its `price`",
+                       "`cost_per_request` needs a `price`, which `%.64s` has not", variant->name);
+    }
+}
+
+static void check_prices(struct check *check, const struct route_config *route) {
+    const struct rollout_config *rollout = route->rollout;
+    for (size_t i = 0; i < rollout->guard_count; i++)
+        check_price(check, route, rollout->guards[i].name, rollout->guards[i].place);
+    for (size_t i = 0; i < rollout->signal_count; i++)
+        check_price(check, route, rollout->signals[i].name, rollout->signals[i].place);
+    if (rollout->goal && rollout->goal->metric)
+        check_price(check, route, rollout->goal->metric, rollout->goal->place);
+}
+
 static void check_dry_run(struct check *check, const struct rollout_config *rollout) {
     const struct string_list *list = &rollout->dry_run;
     const char *names[64];
@@ -226,6 +253,7 @@ void check_rollout(struct check *check, struct route_config *route) {
         check_guard(check, &rollout->guards[i], "guard");
     for (size_t i = 0; i < rollout->signal_count; i++)
         check_guard(check, &rollout->signals[i], "signal");
+    check_prices(check, route);
     check_dry_run(check, rollout);
     check_limits(check, rollout);
     check_amount(check, rollout);

@@ -338,7 +338,7 @@ static const struct key variant_keys[] = {
     {"request", TYPE_OPTIONAL, offsetof(struct variant_config, request), .child = &edit,
      .help = "Edits of the request."},
     {"price", TYPE_OPTIONAL, offsetof(struct variant_config, price), .child = &price,
-     .help = "Makes `cost_per_request`."},
+     .help = "Dollars per million tokens, for `sluice_cost_dollars_total` and `cost_per_request`."},
 };
 static const struct section variant =
     SECTION(variant_keys, .what = "a variant", .size = sizeof(struct variant_config),

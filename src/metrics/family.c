@@ -13,6 +13,11 @@ static const struct family_info families[FAMILIES] = {
                               "Bytes of request bodies received from clients."},
     [FAMILY_RESPONSE_BYTES] = {"sluice_response_bytes_total", FAMILY_COUNTER, "route, variant",
                                "Bytes of response bodies sent to clients."},
+    [FAMILY_TOKENS] =
+        {"sluice_tokens_total", FAMILY_COUNTER, "route, variant, type",
+         "Tokens that the variant's answers said they took, by type: `prompt` or `completion`."},
+    [FAMILY_COST] = {"sluice_cost_dollars_total", FAMILY_COUNTER, "route, variant",
+                     "What those tokens cost by the variant's `price`; 0 without one."},
     [FAMILY_VARIANT_WEIGHT] = {"sluice_variant_weight", FAMILY_GAUGE, "route, variant",
                                "Share of the route's units that the variant gets now, in percent."},
     [FAMILY_ENDPOINT_UP] =

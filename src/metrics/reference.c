@@ -28,6 +28,8 @@ static const char *error_help(enum error_reason reason) {
         return "the connection ended inside the response body";
     case ERROR_REASON_BAD_RESPONSE:
         return "the response was ambiguous or malformed and was refused";
+    case ERROR_REASON_ERROR_EVENT:
+        return "an event of an event stream carried an error: the answer failed after its head";
     case ERROR_REASON_OVERLOADED:
         return "no endpoint was free: none healthy, queue full or waited too long; the proxy's own answer, "
                "not "

@@ -18,6 +18,8 @@ struct record {
     uint64_t errors[ERROR_REASONS];
     uint64_t retries[RETRY_REASONS];
     uint64_t fallbacks, request_bytes, response_bytes;
+    uint64_t tokens[TOKEN_TYPES];
+    double dollars;
     struct spread duration, first_byte;
 };
 
@@ -52,6 +54,8 @@ static void collect(const struct variant_series *series, void *context) {
         add(&record->fallbacks, &lane->fallbacks, 1);
         add(&record->request_bytes, &lane->request_bytes, 1);
         add(&record->response_bytes, &lane->response_bytes, 1);
+        add(record->tokens, lane->tokens, TOKEN_TYPES);
+        record->dollars += variant_dollars(lane);
         add_spread(&record->duration, &lane->duration);
         add_spread(&record->first_byte, &lane->first_byte);
     }
@@ -82,6 +86,25 @@ static void write_errors(struct strbuf *out, const struct scrape *scrape) {
                                      {"reason", error_reason_name((enum error_reason)reason)}};
             exposition_u64(out, FAMILY_REQUEST_ERRORS, labels, 3, record->errors[reason]);
         }
+    }
+}
+
+static void write_tokens(struct strbuf *out, const struct scrape *scrape) {
+    exposition_family(out, FAMILY_TOKENS);
+    for (size_t i = 0; i < scrape->count; i++) {
+        const struct record *record = &scrape->records[i];
+        for (int type = 0; type < TOKEN_TYPES; type++) {
+            struct label labels[] = {{"route", record->route},
+                                     {"variant", record->variant},
+                                     {"type", token_type_name((enum token_type)type)}};
+            exposition_u64(out, FAMILY_TOKENS, labels, 3, record->tokens[type]);
+        }
+    }
+    exposition_family(out, FAMILY_COST);
+    for (size_t i = 0; i < scrape->count; i++) {
+        const struct record *record = &scrape->records[i];
+        struct label labels[] = {{"route", record->route}, {"variant", record->variant}};
+        exposition_double(out, FAMILY_COST, labels, 2, record->dollars);
     }
 }
 
@@ -155,6 +178,7 @@ void exposition_variants(struct strbuf *out, struct registry *registry) {
     write_spreads(out, &scrape);
     write_each(out, FAMILY_REQUEST_BYTES, &scrape, "variant", offsetof(struct record, request_bytes));
     write_each(out, FAMILY_RESPONSE_BYTES, &scrape, "variant", offsetof(struct record, response_bytes));
+    write_tokens(out, &scrape);
     write_retries(out, &scrape);
     write_each(out, FAMILY_FALLBACKS, &scrape, "from", offsetof(struct record, fallbacks));
     mem_free(scrape.records);

@@ -4,8 +4,8 @@
 
 static const char *const code_names[CODE_CLASSES] = {"2xx", "3xx", "4xx", "5xx", "499"};
 static const char *const error_names[ERROR_REASONS] = {
-    "none",  "connect", "connect_timeout", "tls",          "timeout",
-    "reset", "5xx",     "cut_short",       "bad_response", "overloaded",
+    "none", "connect",   "connect_timeout", "tls",         "timeout",    "reset",
+    "5xx",  "cut_short", "bad_response",    "error_event", "overloaded",
 };
 static const char *const retry_names[RETRY_REASONS] = {"connect", "reset_before_response", "status", "stale"};
 
@@ -34,6 +34,25 @@ const char *retry_reason_name(enum retry_reason reason) {
     return retry_names[reason];
 }
 
+const char *token_type_name(enum token_type type) {
+    static const char *const names[TOKEN_TYPES] = {"prompt", "completion"};
+    must((unsigned)type < TOKEN_TYPES);
+    return names[type];
+}
+
+double variant_dollars(const struct variant_lane *lane) {
+    double dollars;
+    __atomic_load(&lane->dollars, &dollars, __ATOMIC_RELAXED);
+    return dollars;
+}
+
+void variant_tokens(struct variant_lane *lane, uint64_t prompt, uint64_t completion, double dollars) {
+    double sum = variant_dollars(lane) + dollars;
+    counter_add(&lane->tokens[TOKENS_PROMPT], prompt);
+    counter_add(&lane->tokens[TOKENS_COMPLETION], completion);
+    __atomic_store(&lane->dollars, &sum, __ATOMIC_RELAXED);
+}
+
 static void add_counters(uint64_t *total, const uint64_t *from, size_t count) {
     for (size_t i = 0; i < count; i++)
         total[i] += counter_read(&from[i]);
@@ -55,6 +74,8 @@ void variant_total(const struct variant_series *series, struct variant_lane *tot
         add_counters(&total->fallbacks, &lane->fallbacks, 1);
         add_counters(&total->request_bytes, &lane->request_bytes, 1);
         add_counters(&total->response_bytes, &lane->response_bytes, 1);
+        add_counters(total->tokens, lane->tokens, TOKEN_TYPES);
+        total->dollars += variant_dollars(lane);
         add_latency(&total->duration, &lane->duration);
         add_latency(&total->first_byte, &lane->first_byte);
     }

@@ -8,6 +8,7 @@
 #pragma once
 #include "base/arena.h"
 #include "http/body.h"
+#include "http/usage.h"
 #include "proxy/own_error.h"
 #include "session.h"
 
@@ -106,6 +107,7 @@ struct exchange {
     const struct timeouts_config *times; // in force: the global ones, then the route's, then the variant's
     uint64_t start_ns, first_byte_ns;    // first_byte_ns 0: not yet
     uint64_t response_bytes;             // of the body, without framing
+    struct usage usage;                  // what the answer says of its tokens
     enum error_reason blame;             // what is charged to the decided variant
     uint64_t charged_ns; // when the decided variant failed and the fallback took over; 0 otherwise
     unsigned charged_status;

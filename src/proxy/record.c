@@ -1,6 +1,7 @@
 #include "record.h"
 #include "access_log.h"
 #include "base/clock.h"
+#include "meter.h"
 
 static struct variant_lane *lane_of(const struct exchange *exchange) {
     const struct variant_series *series = exchange->route
@@ -85,9 +86,11 @@ static void evidence_end(struct exchange *exchange, unsigned status, uint64_t no
         evidence_failed(exchange, exchange->blame, now);
     else if (status >= 400) // 4xx, a client that went: no outcome
         experiment_excluded(experiment, exchange->worker->index, &exchange->evidence);
-    else
+    else {
+        meter_evidence(exchange, now - exchange->start_ns);
         experiment_ended_well(experiment, exchange->worker->index, now - exchange->start_ns,
                               &exchange->evidence);
+    }
 }
 
 // ---- the end
@@ -157,6 +160,12 @@ static void write_log(const struct exchange *exchange, enum finish finish, unsig
     ms_field(line, "duration_ms", duration_ns);
     if (exchange->first_byte_ns)
         ms_field(line, "first_byte_ms", exchange->first_byte_ns - exchange->start_ns);
+    if (exchange->usage.counted) {
+        number_field(line, "prompt_tokens", exchange->usage.prompt);
+        number_field(line, "completion_tokens", exchange->usage.completion);
+        if (exchange_variant(exchange)->config->price)
+            strbuf_format(line, ",\"dollars\":%.9g", meter_dollars(exchange));
+    }
     if (exchange->blame != ERROR_REASON_NONE)
         text_field(line, "error", slice_of(error_reason_name(exchange->blame)));
     if (exchange->reply_reason)
@@ -172,8 +181,9 @@ void record_exchange(struct exchange *exchange, enum finish finish) {
     uint64_t duration = now - exchange->start_ns;
     unsigned status = finish == FINISH_CLIENT_GONE || finish == FINISH_STOPPED ? 499 : exchange->status;
     struct variant_lane *lane = lane_of(exchange);
-    if (finish == FINISH_CLIENT_GONE) // not the variant's fault, whatever had begun to go wrong
-        exchange->blame = exchange->charged_ns ? exchange->blame : ERROR_REASON_NONE;
+    // Not the variant's fault, whatever had begun to go wrong; but clients go when they are told of an error.
+    if (finish == FINISH_CLIENT_GONE && !exchange->charged_ns && exchange->blame != ERROR_REASON_ERROR_EVENT)
+        exchange->blame = ERROR_REASON_NONE;
     if (!exchange->charged_ns) { // else the decided variant's account was closed when it failed
         uint64_t first = exchange->first_byte_ns ? exchange->first_byte_ns - exchange->start_ns : 0;
         count(lane, status == 499 ? CODE_499 : code_class_of(status), exchange->blame, duration, first);
@@ -181,5 +191,6 @@ void record_exchange(struct exchange *exchange, enum finish finish) {
     }
     counter_add(&lane->request_bytes, exchange->request.bytes);
     counter_add(&lane->response_bytes, exchange->response_bytes);
+    meter_count(exchange);
     write_log(exchange, finish, status, duration);
 }

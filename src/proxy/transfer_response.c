@@ -7,6 +7,7 @@
 #include "http/parser.h"
 #include "http/trailer.h"
 #include "http/writer.h"
+#include "meter.h"
 #include "record.h"
 #include "tunnel.h"
 
@@ -45,7 +46,9 @@ static void response_complete(struct exchange *exchange) {
     // Bytes behind the response, or an unfinished request, make the connection unusable for another exchange.
     bool reusable = exchange->response_framing.keep_alive && exchange->request.complete && !connection->in &&
                     exchange->response_framing.kind != BODY_UNTIL_CLOSE;
-    attempt_count_failure(exchange, exchange->status >= 500 ? ERROR_REASON_5XX : ERROR_REASON_NONE);
+    attempt_count_failure(exchange, exchange->status >= 500  ? ERROR_REASON_5XX
+                                    : exchange->usage.failed ? ERROR_REASON_ERROR_EVENT
+                                                             : ERROR_REASON_NONE);
     attempt_release(exchange, reusable);
     deadline_clear(&exchange->body_deadline);
     exchange_move(exchange, EXCHANGE_FLUSH);
@@ -95,6 +98,7 @@ static enum progress begin_response(struct exchange *exchange, const struct head
     if (head->status >= 500 && !exchange->charged_ns)
         exchange->blame = ERROR_REASON_5XX;
     record_first_byte(exchange);
+    meter_begin(exchange, head);
     body_start(&exchange->response, &exchange->response_framing);
     strbuf_clear(&exchange->worker->scratch);
     forward_response_head(exchange, head, &exchange->worker->scratch);
@@ -184,6 +188,7 @@ static enum progress pass_body(struct exchange *exchange, struct slice head) {
             return PROGRESS_ENDED;
         }
         extra = used < buffer_len(buffer);
+        meter_pass(exchange, slice_make(at, data));
         buffer->end = buffer->start + (uint32_t)data;
         exchange->response_bytes += data;
         bool trailers = exchange->response_trailers.len && exchange->response.complete &&

@@ -103,7 +103,6 @@ static void what_is_not_available(void **state) {
     diagnostics_write(&diagnostics, "f", &said);
     assert_string_equal(strbuf_text(&said),
                         "f:11:13: `mirror`: not available yet\n"
-                        "f:14:7: a variant's `price`: not available yet\n"
                         "f:14:7: a variant's `request.json`: not available yet\n"
                         "f:14:7: a variant's `request.system_prompt_file`: not available yet\n");
     diagnostics_free(&diagnostics);

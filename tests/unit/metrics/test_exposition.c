@@ -80,6 +80,8 @@ static struct registry *sample_registry(void) {
     counter_add(&canary->lanes[1]->fallbacks, 6);
     counter_add(&stable->lanes[0]->request_bytes, 1000);
     counter_add(&stable->lanes[0]->response_bytes, 2000);
+    variant_tokens(canary->lanes[0], 12, 34, 0.25);
+    variant_tokens(canary->lanes[1], 100, 0, 0.0000125);
     latency_add(&canary->lanes[0]->duration, 1000);      // le 0.001
     latency_add(&canary->lanes[1]->duration, 1001);      // le 0.0025
     latency_add(&canary->lanes[1]->duration, 200000007); // +Inf only
@@ -108,6 +110,11 @@ static void every_counter_has_its_line(void **state) {
         "\nsluice_time_to_first_byte_seconds_bucket{route=\"chat\",variant=\"canary\",le=\"30\"} 1\n",
         "\nsluice_request_bytes_total{route=\"chat\",variant=\"stable\"} 1000\n",
         "\nsluice_response_bytes_total{route=\"chat\",variant=\"stable\"} 2000\n",
+        "\nsluice_tokens_total{route=\"chat\",variant=\"canary\",type=\"prompt\"} 112\n",
+        "\nsluice_tokens_total{route=\"chat\",variant=\"canary\",type=\"completion\"} 34\n",
+        "\nsluice_tokens_total{route=\"chat\",variant=\"stable\",type=\"prompt\"} 0\n",
+        "\nsluice_cost_dollars_total{route=\"chat\",variant=\"canary\"} 0.2500125\n",
+        "\nsluice_cost_dollars_total{route=\"chat\",variant=\"stable\"} 0\n",
         "\nsluice_retries_total{route=\"chat\",reason=\"stale\"} 11\n",
         "\nsluice_fallbacks_total{route=\"chat\",from=\"canary\"} 6\n",
     };

@@ -32,14 +32,19 @@ static const char *retry_name(unsigned i) {
 static const char *code_name(unsigned i) {
     return code_class_name((enum code_class)i);
 }
+static const char *token_name(unsigned i) {
+    return token_type_name((enum token_type)i);
+}
 static void names_are_distinct(void **state) {
     (void)state;
     check_names(error_name, ERROR_REASONS);
     check_names(retry_name, RETRY_REASONS);
     check_names(code_name, CODE_CLASSES);
+    check_names(token_name, TOKEN_TYPES);
 }
 
-// Every 64-bit word of a lane is a counter; each of them must reach the total, once per lane.
+// Every 64-bit word of a lane is a counter (of the one double, small numbers add up bit by bit too); each of
+// them must reach the total, once per lane.
 static void total_sums_every_counter_of_every_lane(void **state) {
     (void)state;
     struct registry *registry = registry_new(3);

@@ -57,7 +57,9 @@ static struct config *configure(const char *rollout) {
                   "pools: {blue: {endpoints: [http://127.0.0.1:9000]}}\n"
                   "routes:\n"
                   "  - name: chat\n"
-                  "    variants: {stable: {pool: blue, weight: 95}, canary: {pool: blue, weight: 5}}\n"
+                  "    variants:\n"
+                  "      stable: {pool: blue, weight: 95, price: {input: 1, output: 1}}\n"
+                  "      canary: {pool: blue, weight: 5, price: {input: 1, output: 1}}\n"
                   "    rollout: {strategy: canary, steps: [{weight: 5}], %s}\n",
                   rollout);
     struct config *config = config_parse("test.yaml", strbuf_as_slice(&text), &diagnostics);

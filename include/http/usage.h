@@ -1,0 +1,36 @@
+// usage: what an answer itself says of the tokens it took, read while its body passes by. Pure; one per
+// response; takes no memory but its own, never fails, and what it does not understand is simply not counted.
+//
+// JSON bodies: `usage` at the top of chat completions, completions, embeddings and responses of OpenAI and of
+// whoever speaks like it (vLLM, TGI, llama.cpp), and of Anthropic's messages; `details` of TGI's own
+// /generate. Streams of server-sent events: the same in the data of any event, `response.usage` of OpenAI's
+// responses and `message.usage` of Anthropic's message_start; of what comes more than once the last counts,
+// for each number by itself. An event also tells when the answer has failed after its head: docs/tokens.md.
+#pragma once
+#include "http/skim.h"
+#include "http/sse.h"
+
+enum usage_source { USAGE_NONE, USAGE_JSON, USAGE_EVENTS };
+
+struct usage_numbers {
+    uint64_t value[3]; // prompt, completion, total
+    unsigned known;    // bits
+};
+
+struct usage {
+    enum usage_source source; // USAGE_NONE: nothing is read (any more)
+    bool counted;             // tokens were told: the two numbers mean something
+    bool failed;              // an event carried an error
+    uint64_t prompt, completion;
+    // inside
+    bool begun;                  // the event has data that is being read
+    unsigned error_texts;        // bits: strings that make an error together
+    struct usage_numbers object; // of the `usage` that is open
+    struct skim skim;
+    struct sse sse;
+};
+
+// Of a response's head: Content-Type and Content-Encoding, empty when absent.
+void usage_start(struct usage *usage, struct slice content_type, struct slice content_encoding);
+// The next bytes of the body, of any cut, without chunk framing.
+void usage_feed(struct usage *usage, struct slice bytes);
