@@ -11,10 +11,15 @@ from harness.wait import wait_for
 from test_rollout import Paced, answering, configuration, decisions_of, rollout_of, weight_of
 from test_rollout_world import World
 
-STEPS = [{"weight": 10, "for": "1s"}, {"weight": 20, "for": "1s", "min_requests": 20}, {"pause": "manual"},
-         {"weight": 50, "for": "500ms"}, {"weight": 100}]
+STEPS = [{"weight": 10, "for": "100ms"}, {"weight": 20, "for": "100ms", "min_requests": 10}, {"pause": "manual"},
+         {"weight": 50, "for": "100ms"}, {"weight": 100}]
 LIVE = {0: 10, 1: 20, 2: 20, 3: 50}
 RANK = {"idle": 0, "gates": 1, "hook": 2, "step": 3, "paused": 3, "watch": 4, "promoted": 5}
+
+
+def slowly(_request):
+    time.sleep(0.3)
+    return "{}"
 
 
 class Story:
@@ -60,16 +65,17 @@ class Story:
 @pytest.mark.heavy
 def test_nothing_is_passed_over_however_often_it_is_killed(start_sluice, upstream):
     hook = World(upstream, "hook")
+    hook.text = slowly  # so that it is also killed while somebody thinks
     smoke = {"request": {"path": "/smoke"}, "expect": {"status": [200]}}
-    canary = upstream("canary", answering())
+    canary = upstream("canary", lambda request, reply: reply.send(200, slowly(request) if request.target == "/smoke" else "well"))
     daemon = start_sluice(configuration(upstream("stable", answering()), canary, {
-        "guards": {"error_rate": {"margin": 5}}, "horizon": "1s", "watch": "1s", "steps": STEPS,
+        "guards": {"error_rate": {"margin": 20}}, "horizon": "1s", "watch": "100ms", "steps": STEPS,
         "before": {"smoke_tests": [smoke]}, "hooks": {"before_step": hook.url + "/step"}}))
     load = Paced(daemon.address, 200, threads=4)
     story = Story(daemon, load, hook)
     try:
-        while story.kills < scaled(20, 6):
-            time.sleep(story.rng.random() ** 2 * 1.5)
+        while story.kills < scaled(20, 4):
+            time.sleep(story.rng.random() ** 2 * 3)  # what a crash costs of evidence must be gathered again
             if story.rng.random() < 0.7:
                 story.kill()
             story.go_on()
