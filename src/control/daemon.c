@@ -49,7 +49,9 @@ static void on_failing(struct endpoint *endpoint, void *context) {
 }
 
 static void on_adopted(uint64_t number, void *context) {
-    adoption_note(&((struct daemon *)context)->control.adoption, number);
+    struct control *control = &((struct daemon *)context)->control;
+    publisher_adopted(control->publisher, number);
+    adoption_note(&control->adoption, number);
 }
 
 static void on_drained(void *context) {

@@ -135,6 +135,8 @@ static void write_daemon(const struct control *control, struct strbuf *out) {
                    reloader_count(control->reloader, false));
     exposition_family(out, FAMILY_CONFIG_LOADED);
     exposition_double(out, FAMILY_CONFIG_LOADED, NULL, 0, (double)control->loaded_ms / 1000);
+    exposition_family(out, FAMILY_PLAN_ADOPTION);
+    exposition_double(out, FAMILY_PLAN_ADOPTION, NULL, 0, publisher_adoption(control->publisher));
     certificates_write(&control->certificates, out);
     struct label build[] = {{"version", control->options->version}, {"revision", control->options->revision}};
     exposition_family(out, FAMILY_BUILD_INFO);

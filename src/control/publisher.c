@@ -1,5 +1,6 @@
 #include "publisher.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 struct turning {       // a turn that waits for the slowest worker
@@ -15,6 +16,8 @@ struct publisher {
     struct adoption *adoption;
     bool *touched; // by pool of the plan
     bool any_touched;
+    uint64_t published_ns; // monotonic; the live plan, 0: a reload's
+    double adoption_seconds;
 };
 
 static void on_flush(evutil_socket_t fd, short what, void *context) {
@@ -79,6 +82,7 @@ void publisher_adopt(struct publisher *publisher, struct plan *take_plan) {
     mem_free(publisher->by_command);
     mem_free(publisher->touched);
     publisher->plan = take_plan;
+    publisher->published_ns = 0;
     publisher->by_command = mem_zero(take_plan->config->route_count + 1, sizeof(bool));
     publisher->turning = mem_zero(take_plan->config->route_count + 1, sizeof *publisher->turning);
     publisher->touched = mem_zero(take_plan->config->pool_count + 1, sizeof(bool));
@@ -91,11 +95,27 @@ static void replace(struct publisher *publisher, struct plan *take_plan) {
     publisher->plan = take_plan;
 }
 
+static void publish(struct publisher *publisher) {
+    publisher->published_ns = clock_monotonic_ns();
+    data_plane_publish(publisher->plane, plan_ref(publisher->plan));
+}
+
+void publisher_adopted(struct publisher *publisher, uint64_t number) {
+    if (!publisher->published_ns || number != publisher->plan->number)
+        return;
+    publisher->adoption_seconds = (double)(clock_monotonic_ns() - publisher->published_ns) / 1e9;
+    publisher->published_ns = 0;
+}
+
+double publisher_adoption(const struct publisher *publisher) {
+    return publisher->adoption_seconds;
+}
+
 uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const uint16_t *weights,
                                bool by_command) {
     replace(publisher, plan_with_weights(publisher->plan, route, weights));
     publisher->by_command[route] = by_command;
-    data_plane_publish(publisher->plane, plan_ref(publisher->plan));
+    publish(publisher);
     return publisher->plan->number;
 }
 
@@ -115,7 +135,7 @@ uint64_t publisher_turn(struct publisher *publisher, struct adoption *adoption, 
     publisher->by_command[route] = false;
     publisher->adoption = adoption;
     *turning = (struct turning){turn_ref(publisher->plan->routes[route].live.turn), publisher->plan->number};
-    data_plane_publish(publisher->plane, plan_ref(publisher->plan));
+    publish(publisher);
     adoption_wait(adoption, turning->number, on_all_ready, publisher);
     return turning->number;
 }
@@ -138,6 +158,6 @@ uint64_t publisher_flush(struct publisher *publisher) {
     }
     publisher->any_touched = false;
     event_del(publisher->flush);
-    data_plane_publish(publisher->plane, plan_ref(publisher->plan));
+    publish(publisher);
     return publisher->plan->number;
 }

@@ -60,6 +60,9 @@ static const struct family_info families[FAMILIES] = {
                         "Reloads of the configuration, by result."},
     [FAMILY_CONFIG_LOADED] = {"sluice_config_loaded_timestamp_seconds", FAMILY_GAUGE, "",
                               "Unix time at which the running configuration was loaded."},
+    [FAMILY_PLAN_ADOPTION] =
+        {"sluice_plan_adoption_seconds", FAMILY_GAUGE, "",
+         "From the last change of weights or endpoints until every worker decided by it."},
     [FAMILY_CERTIFICATE_EXPIRY] =
         {"sluice_certificate_expiry_timestamp_seconds", FAMILY_GAUGE, "listener or pool, certificate",
          "Unix time at which the first certificate of the file runs out, by who shows it: a listener to its "

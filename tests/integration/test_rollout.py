@@ -10,7 +10,6 @@ import time
 import pytest
 
 from harness.client import Client, Cut
-from harness.load import Loop
 from harness.scale import patience, scaled
 from harness.sluice import pool, route
 from harness.wait import wait_for
@@ -201,73 +200,3 @@ def test_a_version_that_failed_does_not_start_again_and_another_does(begin):
     wait_for(lambda: [d["action"] for d in decisions_of(daemon)].count("start") == 2, patience(10))
     assert rollout_of(daemon)["version"] == "v3"
     load.stop()
-
-
-def test_a_reload_keeps_the_weights_of_a_running_rollout(begin):
-    daemon, load = begin(answering(), {"guards": {"error_rate": {"margin": 5}}, "steps": [{"weight": 30, "for": "10m"}, {"weight": 100}]})
-    assert weight_of(daemon) == 30
-    config = daemon.config
-    config["routes"][0]["variants"]["stable"]["weight"], config["routes"][0]["variants"]["canary"]["weight"] = 50, 50
-    assert daemon.reload(config).status == 200
-    assert weight_of(daemon) == 30 and rollout_of(daemon)["state"] == "step"
-    config["routes"][0]["rollout"]["guards"] = {"error_rate": {"margin": 7}}
-    assert daemon.reload(config).status == 200
-    assert weight_of(daemon) == 30 and rollout_of(daemon)["guards"][0]["name"] == "error_rate"
-    config["routes"][0]["rollout"] = {"strategy": "blue_green", "switch": "manual"}
-    assert daemon.reload(config).status == 200
-    assert rollout_of(daemon)["strategy"] == "blue_green"
-    assert [d["action"] for d in decisions_of(daemon)][-2:] == ["stop", "pause"] or rollout_of(daemon)["state"] == "paused"
-    assert weight_of(daemon) == 0
-    load.stop()
-
-
-def test_blue_green_switches_at_one_moment(start_sluice, upstream):
-    """No request sees blue after one saw green, on four workers under load; and one command takes it back while it is warm."""
-    order, lock = [], threading.Lock()
-
-    def serving(name):
-        def handler(request, reply):
-            with lock:
-                order.append((name, float(request.target[1:])))  # when it was sent
-            reply.send(200, name)
-        return handler
-    servers = upstream("blue", serving("stable")), upstream("green", serving("canary"))
-    daemon = start_sluice({**configuration(*servers, {"strategy": "blue_green", "switch": "manual", "steps": None,
-                                                      "guards": {"error_rate": {"margin": 1}}, "watch": "1s"},
-                                           weights=(100, 0)), "workers": 4})
-    load = Loop(daemon.address, threads=8, make=lambda i: ("GET", f"/{time.monotonic():.6f}", [("X-User-Id", f"user-{i}")], None))
-    wait_for(lambda: baseline_seen(daemon) > 200, patience(20), "blue is known")
-    assert {name for name, _ in order} == {"stable"} and rollout_of(daemon)["state"] == "paused"
-    assert daemon.cli("promote", "chat").returncode == 0
-    done = time.monotonic()  # every worker has said that it decides by the new weights
-    wait_for(lambda: load.variants["canary"] > 500, patience(20))
-    with lock:
-        seen = list(order)
-    assert not [at for name, at in seen if name == "stable" and at > done], "the switch was complete"
-    answered = min(at for name, at in seen if name == "canary"), max(at for name, at in seen if name == "stable")
-    assert answered[1] - answered[0] < patience(0.05), "they cross only as long as a request is under way"
-    wait_for(lambda: rollout_of(daemon)["state"] == "promoted", patience(20))
-    assert daemon.cli("rollback", "chat", "--reason", "second thoughts").returncode == 0
-    assert weight_of(daemon) == 0 and "second thoughts" in rollout_of(daemon)["because"]
-    assert daemon.cli("promote", "chat").returncode == 0 and weight_of(daemon) == 100
-    load.stop()
-    assert not load.failures and set(load.statuses) == {200}
-
-
-def test_a_guard_takes_the_switch_back(start_sluice, upstream):
-    sick = threading.Event()
-    stable, green = upstream("blue"), upstream("green", lambda request, reply: reply.send(500 if sick.is_set() else 200, "x"))
-    daemon = start_sluice(configuration(stable, green, {"strategy": "blue_green", "steps": None,
-                                                        "guards": {"error_rate": {"margin": 1}}, "watch": "10m"},
-                                        weights=(100, 0), version=None))
-    load = Paced(daemon.address, 200)
-    wait_for(lambda: load.statuses[200] > 400 and baseline_seen(daemon) > 200, patience(20), "blue is known")
-    time.sleep(2.5)  # and its requests are older than the horizon
-    config = daemon.config
-    config["routes"][0]["variants"]["canary"]["version"] = "v2"
-    assert daemon.reload(config).status == 200
-    wait_for(lambda: weight_of(daemon) == 100, patience(10))
-    sick.set()
-    wait_for(lambda: rollout_of(daemon)["state"] == "rolled_back", patience(10))
-    load.stop()
-    assert weight_of(daemon) == 0 and decisions_of(daemon)[-1]["who"] == "controller"
