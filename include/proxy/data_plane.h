@@ -10,8 +10,9 @@ struct data_plane;
 struct data_plane_events { // called on the control thread
     // A worker saw ejection.consecutive_failures failures in a row.
     void (*endpoint_failing)(struct endpoint *endpoint, void *context);
-    // Every worker uses plan `number` (and has opened and closed its listeners).
-    void (*plan_adopted)(uint64_t number, void *context);
+    // Every worker uses plan `number` (and has opened and closed its listeners), the last one since at_ns
+    // (monotonic).
+    void (*plan_adopted)(uint64_t number, uint64_t at_ns, void *context);
     // Draining, and the last exchange of the last worker has ended.
     void (*drained)(void *context);
     void *context;

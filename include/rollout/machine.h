@@ -138,6 +138,7 @@ struct machine { // plain data: the journal keeps it whole
     char version[ROLLOUT_VERSION_BYTES]; // the candidate's that is or was tried last; "" none
     uint16_t weights[SPLIT_ARMS];        // live, by variant
     uint16_t reached;                    // the candidate's of the last step that was live; 0: none yet
+    uint16_t asked;                      // HOOK: the weight of the step that it stands before
     uint16_t from_weight;                // ROLLING_BACK: the candidate's when it began
     enum rollout_state left;             // where it was taken back from: what one switch returns to
     uint64_t members;                    // rolling: the plan's when the update began

@@ -48,9 +48,9 @@ static void on_failing(struct endpoint *endpoint, void *context) {
     ejector_failing(((struct daemon *)context)->control.ejector, endpoint);
 }
 
-static void on_adopted(uint64_t number, void *context) {
+static void on_adopted(uint64_t number, uint64_t at_ns, void *context) {
     struct control *control = &((struct daemon *)context)->control;
-    publisher_adopted(control->publisher, number);
+    publisher_adopted(control->publisher, number, at_ns);
     adoption_note(&control->adoption, number);
 }
 

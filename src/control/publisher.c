@@ -100,10 +100,10 @@ static void publish(struct publisher *publisher) {
     data_plane_publish(publisher->plane, plan_ref(publisher->plan));
 }
 
-void publisher_adopted(struct publisher *publisher, uint64_t number) {
+void publisher_adopted(struct publisher *publisher, uint64_t number, uint64_t at_ns) {
     if (!publisher->published_ns || number != publisher->plan->number)
         return;
-    publisher->adoption_seconds = (double)(clock_monotonic_ns() - publisher->published_ns) / 1e9;
+    publisher->adoption_seconds = (double)(at_ns - publisher->published_ns) / 1e9;
     publisher->published_ns = 0;
 }
 

@@ -22,8 +22,9 @@ uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const 
 uint64_t publisher_turn(struct publisher *publisher, struct adoption *adoption, size_t route,
                         const uint16_t *weights);
 bool publisher_by_command(const struct publisher *publisher, size_t route); // they were set by hand
-// The daemon's note that every worker uses the plan; and how long that took the last time, in seconds.
-void publisher_adopted(struct publisher *publisher, uint64_t number);
+// The daemon's note that every worker uses the plan, the last since at_ns (monotonic); and how long that took
+// the last time, in seconds.
+void publisher_adopted(struct publisher *publisher, uint64_t number, uint64_t at_ns);
 double publisher_adoption(const struct publisher *publisher);
 // An endpoint of the pool changed its state. Published with everything else that changes in this turn of the
 // event loop, or by publisher_flush at once, which returns the number of the live plan.

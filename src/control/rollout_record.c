@@ -91,13 +91,14 @@ static json_t *write_machine(const struct rollout_record *record) {
     const char *winner = machine->winner >= 0 && (size_t)machine->winner < route->variant_count
                              ? route->variants[machine->winner].name
                              : NULL;
-    return json_pack("{s:s, s:s, s:I, s:s, s:o, s:i, s:i, s:s, s:I, s:I, s:I, s:s?, s:b, s:b}", "state",
+    return json_pack("{s:s, s:s, s:I, s:s, s:o, s:i, s:i, s:i, s:s, s:I, s:I, s:I, s:s?, s:b, s:b}", "state",
                      rollout_state_name(machine->state), "hold", rollout_hold_name(machine->hold), "step",
                      (json_int_t)machine->step, "version", machine->version, "weights", weights, "reached",
-                     (int)machine->reached, "from_weight", (int)machine->from_weight, "left",
-                     rollout_state_name(machine->left), "members", (json_int_t)machine->members, "state_ms",
-                     (json_int_t)machine->state_ms, "total_ms", (json_int_t)machine->total_ms, "winner",
-                     winner, "warm", machine->warm, "skipped_by_person", machine->skipped_by_person);
+                     (int)machine->reached, "asked", (int)machine->asked, "from_weight",
+                     (int)machine->from_weight, "left", rollout_state_name(machine->left), "members",
+                     (json_int_t)machine->members, "state_ms", (json_int_t)machine->state_ms, "total_ms",
+                     (json_int_t)machine->total_ms, "winner", winner, "warm", machine->warm,
+                     "skipped_by_person", machine->skipped_by_person);
 }
 
 void rollout_record_write(const struct rollout_record *record, struct strbuf *out) {
@@ -305,7 +306,8 @@ static bool read_machine(json_t *object, const struct rollout_record *record, bo
         !named(json_string_value(json_object_get(object, "hold")), hold_of, ROLLOUT_HOLDS, &hold))
         return error_set(error, "its state or hold is not known");
     if (!version || strlen(version) >= sizeof machine.version || step < 0 || step > 1000000 || state_ms < 0 ||
-        total_ms < 0 || !below_whole(object, "reached") || !below_whole(object, "from_weight"))
+        total_ms < 0 || !below_whole(object, "reached") || !below_whole(object, "asked") ||
+        !below_whole(object, "from_weight"))
         return error_set(error, "its version, step, times or weights cannot be");
     machine.state = (enum rollout_state)state;
     machine.hold = (enum rollout_hold)hold;
@@ -316,6 +318,7 @@ static bool read_machine(json_t *object, const struct rollout_record *record, bo
     memcpy(machine.version, version, strlen(version) + 1);
     machine.members = (uint64_t)json_integer_value(json_object_get(object, "members"));
     machine.reached = (uint16_t)json_integer_value(json_object_get(object, "reached"));
+    machine.asked = (uint16_t)json_integer_value(json_object_get(object, "asked"));
     machine.from_weight = (uint16_t)json_integer_value(json_object_get(object, "from_weight"));
     machine.winner = variant_index(record->route, json_string_value(json_object_get(object, "winner")));
     machine.warm = json_is_true(json_object_get(object, "warm"));

@@ -1,4 +1,5 @@
 #include "access_log.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "crew.h"
 #include "opened.h"
@@ -21,7 +22,7 @@ enum plane_message_kind { PLANE_ADOPTED, PLANE_DRAINED, PLANE_FAILING };
 struct plane_message {
     struct message message;
     unsigned worker;
-    uint64_t number;
+    uint64_t number, at_ns;    // PLANE_ADOPTED
     struct endpoint *endpoint; // with a reference
 };
 
@@ -31,8 +32,8 @@ struct data_plane {
     struct mailbox mailbox; // from the workers
     struct event *mail_event;
     unsigned worker_count, drained;
-    uint64_t *adopted; // newest plan number by worker
-    uint64_t announced;
+    uint64_t *adopted;              // newest plan number by worker
+    uint64_t announced, adopted_ns; // adopted_ns: when the last worker so far took its newest
     struct worker **workers;
     struct running_listener *listeners;
     size_t listener_count;
@@ -63,15 +64,17 @@ void crew_post(struct data_plane *plane, unsigned worker, struct message *take_m
 }
 
 void crew_adopted(struct data_plane *plane, unsigned worker, uint64_t number) {
-    post_home(plane, (struct plane_message){{NULL, PLANE_ADOPTED}, worker, number, NULL});
+    post_home(plane,
+              (struct plane_message){{NULL, PLANE_ADOPTED}, worker, number, clock_monotonic_ns(), NULL});
 }
 
 void crew_drained(struct data_plane *plane, unsigned worker) {
-    post_home(plane, (struct plane_message){{NULL, PLANE_DRAINED}, worker, 0, NULL});
+    post_home(plane, (struct plane_message){.message = {NULL, PLANE_DRAINED}, .worker = worker});
 }
 
 void crew_failing(struct data_plane *plane, struct endpoint *endpoint) {
-    post_home(plane, (struct plane_message){{NULL, PLANE_FAILING}, 0, 0, endpoint_ref(endpoint)});
+    post_home(plane,
+              (struct plane_message){.message = {NULL, PLANE_FAILING}, .endpoint = endpoint_ref(endpoint)});
 }
 
 bool crew_full(const struct data_plane *plane, int64_t limit) {
@@ -93,13 +96,15 @@ static void announce_adopted(struct data_plane *plane) {
     if (least <= plane->announced)
         return;
     plane->announced = least;
-    plane->events.plan_adopted(least, plane->events.context);
+    plane->events.plan_adopted(least, plane->adopted_ns, plane->events.context);
 }
 
 static void receive(struct data_plane *plane, const struct plane_message *message) {
     switch ((enum plane_message_kind)message->message.kind) {
     case PLANE_ADOPTED:
         plane->adopted[message->worker] = message->number;
+        if (message->at_ns > plane->adopted_ns)
+            plane->adopted_ns = message->at_ns;
         announce_adopted(plane);
         break;
     case PLANE_DRAINED:

@@ -47,6 +47,7 @@ static void stand_before(struct move *move, int next, const char *why) {
     }
     machine->state = pause ? ROLLOUT_PAUSED : ROLLOUT_HOOK;
     machine->step = (unsigned)next;
+    machine->asked = pause ? 0 : (uint16_t)move->plan->steps[next].weight;
 }
 
 // A list that begins with more is entered by evidence, as any step (move_next).
@@ -90,13 +91,12 @@ static void stand_in_hook(struct move *move, int live) {
     struct machine *machine = move->machine;
     const struct rollout_plan *plan = move->plan;
     int next = (int)machine->step;
-    bool kept = follows(plan, live, next) && !is_pause(plan, next);
+    bool kept = follows(plan, live, next) && plan->steps[next].weight == machine->asked;
     if (!kept)
         next = live + 1;
-    // Everything needs more evidence than another step, and what the hook was asked for is not known any
-    // more.
+    // Everything needs more evidence than another step.
     bool whole = next >= (int)plan->step_count || plan->steps[next].weight == SHARE_WHOLE;
-    if (whole && machine->reached > 0)
+    if (whole && !kept && machine->reached > 0)
         judge_on(move, live, "what follows it has changed");
     else if (!kept || !plan->hooked) // else it is asked again by whoever adopts
         stand_before(move, next, "what it waited for has gone from the configuration");

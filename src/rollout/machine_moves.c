@@ -165,6 +165,7 @@ void move_enter(struct move *move, unsigned step, const char *why) {
                     step + 1, plan->step_count, why);
     } else if (plan->hooked) {
         to(move, ROLLOUT_HOOK);
+        machine->asked = (uint16_t)plan->steps[step].weight;
         move_act(move, ACT_ASK_HOOK);
         move_decide(move, DECISION_STEP, "hooks.before_step is asked for step %u of %u: %s", step + 1,
                     plan->step_count, why);

@@ -24,7 +24,8 @@ struct scene {
 static void on_failing(struct endpoint *endpoint, void *context) {
     ejector_failing(((struct scene *)context)->control.ejector, endpoint);
 }
-static void on_adopted(uint64_t number, void *context) {
+static void on_adopted(uint64_t number, uint64_t at_ns, void *context) {
+    (void)at_ns;
     adoption_note(&((struct scene *)context)->control.adoption, number);
 }
 static void on_drained(void *context) {

@@ -79,6 +79,20 @@ static void a_list_that_begins_higher_is_entered_by_evidence(void **state) {
     AT(&run, ROLLOUT_PAUSED, 0, 100);
 }
 
+// A restart changes nothing.
+static void a_hook_before_everything_is_asked_again(void **state) {
+    (void)state;
+    struct run run;
+    stand(&run, 3, true);
+    run_send(&run, EVENT_HOOK_PASSED);
+    run_say(&run, VERDICT_PASS);
+    run_tick(&run, 61000);
+    AT(&run, ROLLOUT_HOOK, 4, 2500);
+    adopt(&run, run.plan);
+    AT(&run, ROLLOUT_HOOK, 4, 2500);
+    assert_int_equal(run.outcome.action, DECISION_NONE);
+}
+
 static void a_hook_before_what_became_everything(void **state) {
     (void)state;
     struct run run;
@@ -256,6 +270,7 @@ int test_machine_adopt(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_is_found_by_its_weight),
         cmocka_unit_test(a_list_that_begins_higher_is_entered_by_evidence),
+        cmocka_unit_test(a_hook_before_everything_is_asked_again),
         cmocka_unit_test(a_hook_before_what_became_everything),
         cmocka_unit_test(a_pause_stays_a_pause),
         cmocka_unit_test(a_pause_that_has_gone),
