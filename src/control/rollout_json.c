@@ -12,16 +12,19 @@ static void emit_optional(struct emit *emit, const char *name, double value, int
     emit_number(emit_name(emit, name), value, decimals); // null when there is none
 }
 
-static void emit_arm(struct emit *emit, const char *name, double count, double events, double estimate) {
+static void emit_arm(struct emit *emit, const char *name, double count, double events, double estimate,
+                     int decimals) {
     emit_object(emit_name(emit, name));
     emit_number(emit_name(emit, "requests"), count, 0);
     emit_number(emit_name(emit, "events"), events, 0);
-    emit_optional(emit, "estimate", estimate, 6);
+    emit_optional(emit, "estimate", estimate, decimals);
     emit_end(emit, '}');
 }
 
 static void emit_guard(const struct guard *guard, const struct guard_outcome *outcome, struct emit *emit) {
     const struct guard_settings *settings = &guard->settings;
+    // What one answer costs may be millionths of a dollar.
+    int decimals = settings->kind == GUARD_MEAN && settings->mean == MEAN_COST ? 12 : 6;
     emit_object(emit);
     emit_text(emit_name(emit, "name"), settings->name);
     emit_text(emit_name(emit, "role"), guard_role_name(settings->role));
@@ -33,12 +36,13 @@ static void emit_guard(const struct guard *guard, const struct guard_outcome *ou
     emit_number(emit_name(emit, "needed_log10_e"), outcome->log_needed_harm / LN10, 3);
     emit_number(emit_name(emit, "needed_log10_e_pass"), outcome->log_needed_fine / LN10, 3);
     emit_optional(emit, "requests_left", ceil(outcome->requests_left), 0);
-    emit_arm(emit, "baseline", outcome->baseline_count, outcome->baseline_events, outcome->baseline_estimate);
+    emit_arm(emit, "baseline", outcome->baseline_count, outcome->baseline_events, outcome->baseline_estimate,
+             decimals);
     emit_arm(emit, "candidate", outcome->candidate_count, outcome->candidate_events,
-             outcome->candidate_estimate);
+             outcome->candidate_estimate, decimals);
     emit_object(emit_name(emit, "difference"));
-    emit_optional(emit, "low", outcome->low, 6);
-    emit_optional(emit, "high", outcome->high, 6);
+    emit_optional(emit, "low", outcome->low, decimals);
+    emit_optional(emit, "high", outcome->high, decimals);
     emit_end(emit, '}');
     emit_text(emit_name(emit, "unit"), guard_unit(settings));
     emit_end(emit, '}');
