@@ -1,5 +1,6 @@
 // usage: what an answer itself says of the tokens it took, read while its body passes by. Pure; one per
-// response; takes no memory but its own, never fails, and what it does not understand is simply not counted.
+// response; takes no memory but its own (and an unzip's for gzip), never fails, and what it does not
+// understand is simply not counted.
 //
 // JSON bodies: `usage` at the top of chat completions, completions, embeddings and responses of OpenAI and of
 // whoever speaks like it (vLLM, TGI, llama.cpp), and of Anthropic's messages; `details` of TGI's own
@@ -9,6 +10,7 @@
 #pragma once
 #include "http/skim.h"
 #include "http/sse.h"
+#include "http/unzip.h"
 
 enum usage_source { USAGE_NONE, USAGE_JSON, USAGE_EVENTS };
 
@@ -28,9 +30,13 @@ struct usage {
     struct usage_numbers object; // of the `usage` that is open
     struct skim skim;
     struct sse sse;
+    struct unzip *unzip; // of gzip, while it is read
 };
 
-// Of a response's head: Content-Type and Content-Encoding, empty when absent.
+// Of a response's head: Content-Type and Content-Encoding, empty when absent. The struct is zeroed, or was
+// used before.
 void usage_start(struct usage *usage, struct slice content_type, struct slice content_encoding);
 // The next bytes of the body, of any cut, without chunk framing.
 void usage_feed(struct usage *usage, struct slice bytes);
+// Gives back what reading took; the results stay.
+void usage_end(struct usage *usage);

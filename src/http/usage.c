@@ -148,23 +148,46 @@ static void feed_events(struct usage *usage, struct slice bytes) {
 
 // ----
 
-void usage_start(struct usage *usage, struct slice content_type, struct slice content_encoding) {
+static enum usage_source source_of(struct slice content_type) {
     struct slice type = slice_trim(slice_cut(&content_type, ';'));
-    *usage = (struct usage){.source = USAGE_NONE};
-    if (content_encoding.len && !slice_equal_fold(content_encoding, SLICE("identity")))
-        return;
-    if (slice_equal_fold(type, SLICE("application/json"))) {
-        usage->source = USAGE_JSON;
+    if (slice_equal_fold(type, SLICE("application/json")))
+        return USAGE_JSON;
+    return slice_equal_fold(type, SLICE("text/event-stream")) ? USAGE_EVENTS : USAGE_NONE;
+}
+
+void usage_start(struct usage *usage, struct slice content_type, struct slice content_encoding) {
+    bool gzip = slice_equal_fold(content_encoding, SLICE("gzip")) ||
+                slice_equal_fold(content_encoding, SLICE("x-gzip"));
+    usage_end(usage);
+    *usage = (struct usage){.source = source_of(content_type)};
+    if (content_encoding.len && !gzip && !slice_equal_fold(content_encoding, SLICE("identity")))
+        usage->source = USAGE_NONE;
+    if (usage->source == USAGE_JSON)
         skim_start(&usage->skim, body_keys);
-    } else if (slice_equal_fold(type, SLICE("text/event-stream"))) {
-        usage->source = USAGE_EVENTS;
+    else
         sse_start(&usage->sse);
-    }
+    if (gzip && usage->source != USAGE_NONE)
+        usage->unzip = unzip_new();
+}
+
+// False: nothing more will be found.
+static bool feed_text(void *context, struct slice text) {
+    struct usage *usage = context;
+    if (usage->source == USAGE_JSON)
+        return skim_feed(&usage->skim, text, take_value, usage);
+    feed_events(usage, text);
+    return true;
 }
 
 void usage_feed(struct usage *usage, struct slice bytes) {
-    if (usage->source == USAGE_JSON && !skim_feed(&usage->skim, bytes, take_value, usage))
-        usage->source = USAGE_NONE;
-    else if (usage->source == USAGE_EVENTS)
-        feed_events(usage, bytes);
+    if (usage->source == USAGE_NONE)
+        return;
+    if (usage->unzip ? !unzip_feed(usage->unzip, bytes, feed_text, usage) : !feed_text(usage, bytes))
+        usage_end(usage);
+}
+
+void usage_end(struct usage *usage) {
+    unzip_free(usage->unzip);
+    usage->unzip = NULL;
+    usage->source = USAGE_NONE;
 }

@@ -395,6 +395,7 @@ static void reset(struct exchange *exchange) {
     strbuf_free(&exchange->trailers);
     strbuf_free(&exchange->last_chunk);
     strbuf_free(&exchange->response_trailers);
+    usage_end(&exchange->usage);
     *exchange = (struct exchange){.arena = arena, .head_out = head_out, .kept = kept, .state = EXCHANGE_FREE};
 }
 

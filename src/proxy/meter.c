@@ -6,11 +6,9 @@ static struct slice value_of(const struct head *head, enum field_id id) {
 }
 
 void meter_begin(struct exchange *exchange, const struct head *head) {
-    if (head->status >= 300)
-        exchange->usage = (struct usage){.source = USAGE_NONE};
-    else
-        usage_start(&exchange->usage, value_of(head, FIELD_CONTENT_TYPE),
-                    value_of(head, FIELD_CONTENT_ENCODING));
+    bool well = head->status < 300;
+    usage_start(&exchange->usage, well ? value_of(head, FIELD_CONTENT_TYPE) : SLICE_NONE,
+                value_of(head, FIELD_CONTENT_ENCODING));
 }
 
 void meter_read(struct exchange *exchange, struct slice bytes) {

@@ -1,4 +1,5 @@
 """Tokens and dollars: what model servers' answers say they took, counted while the bytes pass by unchanged."""
+import gzip
 import json
 
 import pytest
@@ -68,6 +69,22 @@ def test_chunks_of_any_size(start_sluice, upstream, text, content_type, size):
     assert daemon.metrics().sum("sluice_request_errors_total") == 0
 
 
+@pytest.mark.parametrize("size", [1, 50])
+@pytest.mark.parametrize("text, content_type", [(CHAT, "application/json"), (STREAM, "text/event-stream")])
+def test_gzip_passes_as_it_is_and_is_counted(start_sluice, upstream, text, content_type, size):
+    packed = gzip.compress(text.encode())
+
+    def handler(_request, reply):
+        reply.begin_chunked(200, [("Content-Type", content_type), ("Content-Encoding", "gzip")])
+        for at in range(0, len(packed), size):
+            reply.chunk(packed[at:at + size])
+        reply.end_chunked()
+    daemon = start_sluice(config(upstream("stable", handler)))
+    response = daemon.ask(headers=[("Accept-Encoding", "gzip")])
+    assert response.body == packed and response.header("Content-Encoding") == "gzip"
+    tokens(daemon, 1000, 500)
+
+
 def test_what_is_not_counted(start_sluice, upstream):
     """Neither counted nor touched; the last answer shows that counting goes on."""
     def handler(request, reply):
@@ -76,6 +93,8 @@ def test_what_is_not_counted(start_sluice, upstream):
             reply.send(200, CHAT, [("Content-Type", "text/plain")])
         elif kind == "encoded":
             reply.send(200, CHAT, JSON + [("Content-Encoding", "br")])
+        elif kind == "no gzip":
+            reply.send(200, CHAT, JSON + [("Content-Encoding", "gzip")])
         elif kind == "refused":
             reply.send(429, CHAT, JSON)
         elif kind == "without":
@@ -85,10 +104,10 @@ def test_what_is_not_counted(start_sluice, upstream):
         else:
             reply.send(200, CHAT, JSON)
     daemon = start_sluice(config(upstream("stable", handler)))
-    for kind in ["text", "encoded", "refused", "without", "garbage", "well"]:
+    for kind in ["text", "encoded", "no gzip", "refused", "without", "garbage", "well"]:
         assert daemon.ask(headers=[("X-Kind", kind)]).status == (429 if kind == "refused" else 200)
     tokens(daemon, 1000, 500)
-    assert daemon.metrics().sum("sluice_requests_total", variant="stable") == 6
+    assert daemon.metrics().sum("sluice_requests_total", variant="stable") == 7
 
 
 def test_tokens_are_counted_without_a_price(start_sluice, upstream, tmp_path):
@@ -107,8 +126,9 @@ def test_the_log_tells_tokens_and_dollars(start_sluice, upstream, tmp_path):
     bodies = iter([CHAT, "{}"])
     daemon = start_sluice(config(upstream("stable", lambda request, reply: reply.send(200, next(bodies), JSON)),
                                  access_log={"path": str(log), "format": "json"}))
-    daemon.ask()
-    daemon.ask()
+    with daemon.client() as client:  # one connection, one worker: the lines come in order
+        client.ask()
+        client.ask()
     told, silent = lines(log, 2)
     assert told["prompt_tokens"] == 1000 and told["completion_tokens"] == 500 and told["dollars"] == pytest.approx(DOLLARS)
     assert "prompt_tokens" not in silent and "dollars" not in silent

@@ -95,6 +95,7 @@ library() {
 check_libraries() {
     library 'yaml\.h' '^src/config/' 1
     library 'llhttp\.h' '^src/http/' 1
+    library 'zlib\.h' '^src/http/' 1
     library 'xxhash\.h' '^src/traffic/' 1
     library 'openssl/.*\.h' '^src/io/tls' 10
     library 'curl/.*\.h' '^src/control/' 1

@@ -22,7 +22,7 @@ static void check(const struct usage *usage, const struct expected *expected, co
 }
 
 static struct usage begin(const char *type) {
-    struct usage usage;
+    struct usage usage = {0};
     usage_start(&usage, slice_of(type), SLICE_NONE);
     return usage;
 }
@@ -285,7 +285,7 @@ static void depth_is_bounded(void **state) {
 
 static void nothing_is_read_of_what_is_encoded(void **state) {
     (void)state;
-    struct usage usage;
+    struct usage usage = {0};
     usage_start(&usage, SLICE(JSON), SLICE("br"));
     usage_feed(&usage, SLICE("{\"usage\":{\"prompt_tokens\":1}}"));
     assert_int_equal(usage.source, USAGE_NONE);
