@@ -4,6 +4,7 @@
 // Owner: the route's controller or a test.
 #pragma once
 #include "rollout/guard.h"
+#include "rollout/interval.h"
 #include "rollout/trial.h"
 
 #define CONTEST_ARMS SPLIT_ARMS
@@ -50,6 +51,7 @@ struct contest_view { // of an ordered pair
 void contest_compare(const struct contest *contest, unsigned better, unsigned worse,
                      struct contest_view *view);
 double contest_estimate(const struct contest *contest, unsigned index, double *count); // NAN: none
+struct interval contest_interval(const struct contest *contest, unsigned index); // at the contest's alpha
 int contest_winner(const struct contest *contest); // index in settings.arms; -1: none yet
 // Requests (or scores) of all arms together until the best so far would have won; NAN: unknown.
 double contest_left(const struct contest *contest);

@@ -13,6 +13,7 @@
 #include "config/rollout.h"
 #include "metrics/experiment.h"
 #include "rollout/design.h"
+#include "rollout/interval.h"
 #include "rollout/machine.h"
 #include "rollout/mean.h"
 #include "rollout/score_groups.h"
@@ -108,6 +109,9 @@ struct guard_outcome {
 // `design_effect` >= 1; `share`: the candidate's part of both arms' requests, for requests_left.
 void guard_judge(struct guard *guard, const struct guard_levels *levels, double design_effect, double share,
                  struct guard_outcome *outcome);
+// Where the candidate's (or the baseline's) own estimate lies, whatever the other's is; NAN: unknown.
+struct interval guard_interval(const struct guard *guard, const struct guard_outcome *outcome, bool candidate,
+                               double design_effect, double alpha);
 // guard_words.c
 void guard_explain(const struct guard *guard, const struct guard_levels *levels,
                    struct guard_outcome *outcome);

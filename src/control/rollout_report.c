@@ -15,13 +15,24 @@
 
 // ---- report
 
-static void emit_metric(const struct guard *guard, const struct guard_outcome *outcome, bool candidate,
+static void emit_interval(const struct interval *interval, struct emit *emit) {
+    emit_number(emit_name(emit, "low"), interval->low, 6);
+    emit_number(emit_name(emit, "high"), interval->high, 6);
+}
+
+static void emit_metric(const struct controller *controller, unsigned index, bool candidate,
                         struct emit *emit) {
+    const struct guard *guard = &controller->trial.guards[index];
+    const struct guard_outcome *outcome = &controller->outcomes[index];
+    struct interval interval =
+        guard_interval(guard, outcome, candidate, trial_design_effect(&controller->trial, guard),
+                       controller->trial.levels.alpha_fine);
     emit_object(emit);
     emit_text(emit_name(emit, "name"), guard->settings.name);
     emit_text(emit_name(emit, "unit"), guard_unit(&guard->settings));
     emit_number(emit_name(emit, "estimate"),
                 candidate ? outcome->candidate_estimate : outcome->baseline_estimate, 6);
+    emit_interval(&interval, emit);
     emit_number(emit_name(emit, "count"), candidate ? outcome->candidate_count : outcome->baseline_count, 0);
     emit_end(emit, '}');
 }
@@ -36,7 +47,9 @@ static void emit_goal_metric(const struct controller *controller, size_t variant
         emit_object(emit);
         emit_text(emit_name(emit, "name"), contest->settings.goal.name);
         emit_text(emit_name(emit, "unit"), guard_unit(&contest->settings.goal));
+        struct interval interval = contest_interval(contest, i);
         emit_number(emit_name(emit, "estimate"), estimate, 6);
+        emit_interval(&interval, emit);
         emit_number(emit_name(emit, "count"), count, 0);
         emit_end(emit, '}');
     }
@@ -60,7 +73,7 @@ static void emit_variant(const struct controller *controller, size_t index, stru
     emit_array(emit_name(emit, "metrics"));
     emit_goal_metric(controller, index, emit);
     for (unsigned i = 0; (candidate || baseline) && i < controller->trial.guard_count; i++)
-        emit_metric(&controller->trial.guards[i], &controller->outcomes[i], candidate, emit);
+        emit_metric(controller, i, candidate, emit);
     emit_end(emit, ']');
     emit_end(emit, '}');
 }

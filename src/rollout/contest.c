@@ -200,6 +200,14 @@ double contest_estimate(const struct contest *contest, unsigned index, double *c
     return rates(contest) ? total->baseline_events / total->baseline : contest->means[index].mean;
 }
 
+struct interval contest_interval(const struct contest *contest, unsigned index) {
+    const struct guard_batch *total = &contest->totals[index];
+    double effect = contest->designs[index].effect, alpha = contest->settings.alpha;
+    if (rates(contest))
+        return interval_share(total->baseline_events / effect, total->baseline / effect, alpha);
+    return interval_mean(&contest->means[index], effect, alpha);
+}
+
 static struct mean as_mean(const struct contest *contest, unsigned index) {
     const struct guard_batch *total = &contest->totals[index];
     if (!rates(contest) || total->baseline <= 0)

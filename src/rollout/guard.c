@@ -349,3 +349,20 @@ void guard_judge(struct guard *guard, const struct guard_levels *levels, double 
     }
     guard_explain(guard, levels, out);
 }
+
+struct interval guard_interval(const struct guard *guard, const struct guard_outcome *outcome, bool candidate,
+                               double design_effect, double alpha) {
+    double events = candidate ? outcome->candidate_events : outcome->baseline_events;
+    double count = candidate ? outcome->candidate_count : outcome->baseline_count;
+    switch (guard->settings.kind) {
+    case GUARD_ERROR_RATE:
+    case GUARD_LATENCY:
+        return interval_share(events / design_effect, count / design_effect, alpha);
+    case GUARD_MEAN:
+    case GUARD_SCORE:
+        return interval_mean(candidate ? &guard->candidate : &guard->baseline, design_effect, alpha);
+    case GUARD_EXTERNAL:
+        break;
+    }
+    return (struct interval){NAN, NAN};
+}

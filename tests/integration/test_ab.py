@@ -43,6 +43,11 @@ def test_the_better_quality_wins(start_sluice, upstream):
     assert "canary wins by quality" in won["because"] and "stable" in won["because"]
     report = daemon.cli("report", "chat")
     assert report.returncode == 0 and "winner: canary" in report.stdout, report.stdout
+    measured = json.loads(daemon.cli("report", "chat", "--json").stdout)
+    for variant in measured["variants"]:
+        metric = next(m for m in variant["metrics"] if m["name"] == "quality")
+        assert 0 < metric["low"] < metric["estimate"] < metric["high"] < 1, metric
+        assert metric["low"] < quality[variant["name"]] < metric["high"], (metric, quality)
 
 
 def test_equal_variants_have_no_winner(start_sluice, upstream):

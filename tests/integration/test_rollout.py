@@ -187,6 +187,10 @@ def test_equal_variants_are_never_taken_back(start_sluice, upstream):
         load.stop()
         assert rollout_of(daemon)["state"] == "step", rollout_of(daemon)
         assert weight_of(daemon) == 50
+        for variant in daemon.admin().get("/api/v1/routes/chat/report")["variants"]:
+            metrics = {metric["name"]: metric for metric in variant["metrics"]}
+            assert metrics["error_rate"]["low"] < 0.01 < metrics["error_rate"]["high"], variant
+            assert all(m["low"] <= m["estimate"] <= m["high"] for m in metrics.values()), variant
 
 
 def test_a_version_that_failed_does_not_start_again_and_another_does(begin):

@@ -1,5 +1,6 @@
 int test_contest(void);
 int test_exact(void);
+int test_interval(void);
 int test_machine(void);
 int test_machine_adopt(void);
 int test_machine_any(void);
@@ -11,7 +12,8 @@ int test_vectors(void);
 
 int main(void) {
     return test_vectors() + test_exact() + test_two_sample() + test_means() + test_trial() + test_contest() +
-                   test_machine() + test_machine_adopt() + test_machine_any() + test_machine_back()
+                   test_interval() + test_machine() + test_machine_adopt() + test_machine_any() +
+                   test_machine_back()
                ? 1
                : 0;
 }
