@@ -103,9 +103,7 @@ static void write_sample_ratio(struct strbuf *out, const json_t *rollout) {
     strbuf_char(out, '\n');
 }
 
-void rollout_text_status(struct strbuf *out, const json_t *rollout) {
-    if (!rollout || json_is_null(rollout))
-        return;
+void rollout_text_head(struct strbuf *out, const json_t *rollout) {
     strbuf_format(out, "  %s %s", member_text(rollout, "strategy"), member_text(rollout, "candidate"));
     if (member_given(rollout, "version"))
         strbuf_format(out, " %s", member_text(rollout, "version"));
@@ -114,6 +112,12 @@ void rollout_text_status(struct strbuf *out, const json_t *rollout) {
     strbuf_format(out, "%s  ", paint(PAINT_PLAIN));
     write_time(out, rollout);
     strbuf_char(out, '\n');
+}
+
+void rollout_text_status(struct strbuf *out, const json_t *rollout) {
+    if (!rollout || json_is_null(rollout))
+        return;
+    rollout_text_head(out, rollout);
     if (member_given(rollout, "because") && *member_text(rollout, "because")) {
         strbuf_literal(out, "    ");
         words_plain(out, member_text(rollout, "because"));

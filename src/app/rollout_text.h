@@ -8,3 +8,5 @@
 void rollout_text_state(struct strbuf *out, const json_t *rollout);
 // The lines of `sluice status` below a route's variants; nothing when `rollout` is null or missing.
 void rollout_text_status(struct strbuf *out, const json_t *rollout);
+// The first of them: "  canary v1.1: step 2 of 5 at 5 %  12 s of 20 s".
+void rollout_text_head(struct strbuf *out, const json_t *rollout);

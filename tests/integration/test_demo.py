@@ -10,7 +10,7 @@ import pytest
 from harness.client import ask
 from harness.load import free_port
 from harness.process import Child
-from harness.scale import BINARY, patience
+from harness.scale import BINARY, patience, scaled
 from harness.sluice import ENVIRONMENT, cli
 from harness.wait import wait_for
 
@@ -47,7 +47,7 @@ def demo(tmp_path):
         for pid in left:
             os.kill(pid, signal.SIGKILL)
         assert not left, f"the demo left processes behind: {left}"
-        assert code in (0, 1), f"exit {code}\n{process.stderr()[-3000:]}"
+        assert code in (0, 1, 3), f"exit {code}\n{process.stderr()[-3000:]}"
         assert not process.reports(), process.reports()
 
 
@@ -70,6 +70,63 @@ def test_demo_serves_shows_its_table_and_ends_by_itself(demo):
         assert word in text.lower(), word
     assert re.search(r"canary\D+\d", text)
     assert not group_members(process.pid)
+
+
+def last_decision(text):
+    """Of what the demo leaves behind: the first lines of `sluice explain` of it, and what each guard said."""
+    told = re.search(r"^ The last decision\n#\d+ .*?  (\w+) by the controller.*?\n    (.*)\n    because (.*)\n((?:    .*\n)+)", text, re.M)
+    assert told, text[-4000:]
+    guards = dict(re.findall(r"^    (\w+): (\w+): ", told[4], re.M))
+    return told[1], told[2], told[3], guards
+
+
+# A rate that every build can serve here; then what the evidence needs takes longer than the steps.
+RATE = ("--rate", scaled(500, 150), "--port", 0, "--admin-port", 0)
+
+
+def test_a_good_canary_is_promoted_and_ends_the_demo(demo):
+    process = demo(*RATE, "--step", "1s")
+    assert process.wait(patience(120)) == 0, process.stdout()[-4000:]
+    text = process.stdout()
+    action, way, _, guards = last_decision(text)
+    assert action == "complete" and way.endswith("-> promoted (stable 0 %, canary 100 %)")
+    assert set(guards) == {"error_rate", "latency_p95", "ttft_p95", "cost_per_request", "quality"}
+    happened = text.split(" What happened\n")[1]
+    ways = re.findall(r" by the controller: (.*?): ", happened)
+    assert [re.sub(r" \(.*?\)", "", w) for w in ways] == [
+        "idle -> step 1", "step 1 -> step 2", "step 2 -> step 3", "step 3 -> watch", "watch -> promoted"]
+    for way in ways:  # each was told when it happened, too
+        assert text.count(way) >= 2
+    assert re.search(r"error_rate +(pass|wait) .* of \d+ +.* of 20\n", text), "the evidence beside what it needs"
+
+
+@pytest.mark.parametrize("kind, guards", [
+    ("errors", {"error_rate"}), ("latency", {"latency_p95", "ttft_p95"}), ("cost", {"cost_per_request"}), ("quality", {"quality"})])
+def test_a_canary_that_gets_worse_is_rolled_back_with_the_reason(demo, kind, guards):
+    process = demo(*RATE, "--step", "2s", "--fail", kind)
+    assert process.wait(patience(120)) == 3, process.stdout()[-4000:]
+    text = process.stdout()
+    action, way, because, verdicts = last_decision(text)
+    assert action == "rollback" and way.endswith("-> rolled_back (stable 100 %, canary 0 %)")
+    assert any(verdicts[guard] == "fail" for guard in guards), verdicts
+    assert re.search(r"it is worse: e-value [\d.e+]+, \d+ suffices", because)
+    start = {"errors": "failed: ", "latency": "(first byte )?slower than the baseline's p95 plus 50 %: ",
+             "cost": "cost_per_request, mean: ", "quality": "quality, mean: "}[kind]
+    assert re.search(r"at once: " + start + r"candidate [\d.e-]+ of \d+", because)
+    assert f"--fail {kind}: the canary " in text
+    assert " 0 failed" in text
+
+
+def test_a_duration_ends_the_demo_before_its_rollout(demo):
+    process = demo(*RATE, "--duration", "3s", "--fail", "--step", "1h")
+    assert process.wait(patience(30)) == 0
+    assert "The rollout\n  canary canary v1.1: step 1 of 3 at 5 %" in process.stdout()
+
+
+def test_an_unknown_way_to_fail_is_refused():
+    result = cli("demo", "--fail", "nonsense")
+    assert result.returncode == 2
+    assert "nonsense" in result.stderr and "errors, latency, cost or quality" in result.stderr
 
 
 def test_demo_says_that_its_port_is_taken(demo):

@@ -64,6 +64,9 @@ static const char *store(const struct argument *argument, const char *text) {
     case ARGUMENT_TEXT:
         *(const char **)argument->value = text;
         return *text ? NULL : "it is empty";
+    case ARGUMENT_OPTIONAL:
+        *(const char **)argument->value = text;
+        return NULL;
     case ARGUMENT_PORT:
         return read_count(text, UINT16_MAX, argument->value) ? NULL : "a port is 0 to 65535";
     case ARGUMENT_COUNT:
@@ -115,6 +118,8 @@ bool arguments_read(const struct argument_list *list, int argc, char **argv, int
             return refuse(list, argument->name, "it takes no value", exit_code);
         if (equals)
             value = equals + 1;
+        else if (argument->kind == ARGUMENT_OPTIONAL)
+            value = argv[i + 1] && argv[i + 1][0] != '-' ? argv[++i] : "";
         else if (argument->kind != ARGUMENT_FLAG && !(value = argv[i + 1] ? argv[++i] : NULL))
             return refuse(list, argument->name, "a value is missing", exit_code);
         const char *why = store(argument, value);

@@ -7,6 +7,7 @@
 enum argument_kind {
     ARGUMENT_FLAG,     // bool
     ARGUMENT_TEXT,     // const char *, borrowed from argv
+    ARGUMENT_OPTIONAL, // the same, "" when it stands alone or before another option
     ARGUMENT_PORT,     // unsigned, 0..65535
     ARGUMENT_COUNT,    // unsigned, 0..1,000,000
     ARGUMENT_PERCENT,  // double, 0..100

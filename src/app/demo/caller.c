@@ -29,6 +29,10 @@ void caller_free(struct caller *caller) {
     mem_free(caller);
 }
 
+bool caller_busy(const struct caller *caller) {
+    return caller->done != NULL;
+}
+
 static json_t *read_json(struct evhttp_request *request) {
     if (!request || evhttp_request_get_response_code(request) != 200)
         return NULL;
@@ -49,7 +53,7 @@ static void on_done(struct evhttp_request *request, void *context) {
 
 void caller_ask(struct caller *caller, const char *path, const char *body,
                 void (*done)(const json_t *json, void *context), void *context) {
-    if (caller->done)
+    if (caller_busy(caller))
         return;
     struct evhttp_request *request = evhttp_request_new(on_done, caller);
     must(request != NULL);

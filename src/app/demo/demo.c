@@ -2,10 +2,12 @@
 #include "app/demo.h"
 
 #include "app/options.h"
-#include "arguments.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "caller.h"
+#include "ending.h"
+#include "fault.h"
+#include "opinion.h"
 #include "port.h"
 #include "screen.h"
 #include "table.h"
@@ -18,10 +20,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define PLAIN_SECONDS  5  // between two reports where nothing is redrawn
-#define FAIL_SECONDS   10 // until the canary begins to fail
-#define FAIL_BODY      "{\"error_rate\":25}"
-#define FINISH_SECONDS 10 // for requests under way when the time is up
+#define PLAIN_SECONDS  5              // between two reports where nothing is redrawn
+#define STAY_NS        (3 * NS_PER_S) // after the rollout has ended, to show what came of it
+#define FAULT_PART     3              // of the first step, after which --fail begins
+#define FINISH_SECONDS 10             // for requests under way when the time is up
 
 struct demo {
     struct settings settings;
@@ -31,42 +33,20 @@ struct demo {
     struct screen screen;
     struct tally *tally;
     struct traffic *traffic;
-    struct caller *admin, *green;
+    struct caller *admin, *decisions, *green;
+    struct opinion *opinion;
+    struct course course;
     struct status status;
     struct news news;
     uint64_t news_told; // of news.count, where lines are printed
     char program[512];
-    unsigned seconds; // since the traffic began
-    bool stopped;     // by a signal, or because stdout has gone
-    bool finishing;   // the time is up: no new requests
-    bool failing;     // --fail has taken effect
-    bool broken;      // the proxy has ended by itself
+    unsigned seconds;   // since the traffic began
+    uint64_t over_ns;   // when the rollout was first seen to have ended; 0: it goes on
+    bool stopped;       // by a signal, or because stdout has gone
+    uint64_t finish_ns; // since when there are no new requests, because the time is up; 0: it is not
+    bool failing;       // --fail has taken effect
+    bool broken;        // the proxy has ended by itself
 };
-
-static bool read_arguments(struct settings *settings, int argc, char **argv, int *exit_code) {
-    const struct argument items[] = {
-        {"--port", ARGUMENT_PORT, &settings->port, "N", "of the proxy; default 8080, 0: any free one"},
-        {"--admin-port", ARGUMENT_PORT, &settings->admin_port, "N", "of the admin API; default 9901, 0: any"},
-        {"--bind", ARGUMENT_TEXT, &settings->bind, "ADDRESS", "the proxy listens on; default 127.0.0.1"},
-        {"--duration", ARGUMENT_DURATION, &settings->duration_us, "TIME",
-         "after which it ends; default: never"},
-        {"--rate", ARGUMENT_COUNT, &settings->rate, "N", "requests per second; default 200"},
-        {"--users", ARGUMENT_COUNT, &settings->users, "N", "who send them; default 2000"},
-        {"--fail", ARGUMENT_FLAG, &settings->fail, NULL,
-         "the canary fails 25 % of its answers after 10 seconds"},
-        {"--plain", ARGUMENT_FLAG, &settings->plain, NULL, "lines instead of a table that redraws itself"},
-    };
-    const struct argument_list list = {
-        "demo",
-        "Simulated model servers, sluice in front of them, traffic from many users, and a live table of\n"
-        "what each variant gets. Ctrl-C ends all of it. Exit code 1: a request failed that was not meant to.",
-        items, sizeof items / sizeof *items};
-    if (!arguments_read(&list, argc, argv, exit_code))
-        return false;
-    settings->users = settings->users ? settings->users : 1;
-    settings->host = strcmp(settings->bind, "0.0.0.0") == 0 ? "127.0.0.1" : settings->bind;
-    return true;
-}
 
 // How to call this program from here: by name when it is in PATH, else by a path that is as short as it can
 // be.
@@ -106,9 +86,38 @@ static bool on_waiting(void *context) {
     return !demo->stopped;
 }
 
+static bool is_canary(const struct tally_visit *visit) {
+    return visit->variant && strcmp(visit->variant, "canary") == 0;
+}
+
 static bool is_expected(const struct tally_visit *visit, void *context) {
     const struct demo *demo = context;
-    return demo->failing && visit->status == 500 && visit->variant && strcmp(visit->variant, "canary") == 0;
+    return demo->failing && demo->settings.fault->errors && visit->status == 500 && is_canary(visit);
+}
+
+static void on_answer(const struct tally_visit *visit, void *context) {
+    struct demo *demo = context;
+    bool worse = demo->failing && is_canary(visit);
+    if (visit->good && visit->variant)
+        opinion_give(demo->opinion, visit, worse ? demo->settings.fault->score : OPINION_USUAL);
+}
+
+static void check_end(struct demo *demo) {
+    bool over = course_end(&demo->course) >= 0;
+    if (over && !demo->over_ns) {
+        demo->over_ns = clock_monotonic_ns();
+        if (!demo->settings.once)
+            news_add(&demo->news, "the rollout has ended; the demo goes on");
+    }
+    if (!over) // another one has begun
+        demo->over_ns = 0;
+}
+
+// Asked for after the state, so that what led to it is among them.
+static void on_decisions(const json_t *json, void *context) {
+    struct demo *demo = context;
+    course_decisions(&demo->course, json, &demo->news);
+    check_end(demo);
 }
 
 static void on_status(const json_t *json, void *context) {
@@ -118,16 +127,26 @@ static void on_status(const json_t *json, void *context) {
         return;
     status_compare(&demo->status, &now, &demo->news);
     demo->status = now;
+    course_status(&demo->course, json_object_get(status_route(json), "rollout"));
+    caller_ask(demo->decisions, "/api/v1/routes/chat/decisions?last=20", NULL, on_decisions, demo);
 }
 
 static void on_failing(const json_t *json, void *context) {
     struct demo *demo = context;
-    news_add(&demo->news, "--fail: the canary's model server %s",
-             json ? "now answers 25 % of its requests with 500" : "does not answer");
-    news_add(&demo->news,
-             "nothing takes it back by itself yet (a later release does); by hand: %s weight chat "
-             "stable=100 canary=0",
-             demo->program);
+    demo->failing = json != NULL; // a model server that did not answer is asked again
+    if (demo->failing)
+        news_add(&demo->news, "--fail %s: the canary %s", demo->settings.fault->name,
+                 demo->settings.fault->words);
+}
+
+static void check_fault(struct demo *demo) {
+    const struct fault *fault = demo->settings.fault;
+    uint64_t elapsed_us = (clock_monotonic_ns() - demo->tally->begun_ns) / 1000;
+    if (!fault || demo->failing || elapsed_us < demo->settings.step_us / FAULT_PART)
+        return;
+    demo->failing = true; // before the answer: what fails may be there first
+    caller_ask(demo->green, "/simulate", fault->change, on_failing,
+               demo); // no change: what it is like is read
 }
 
 static struct table make_table(const struct demo *demo) {
@@ -137,9 +156,11 @@ static struct table make_table(const struct demo *demo) {
                           .tally = demo->tally,
                           .status = &demo->status,
                           .news = &demo->news,
+                          .course = &demo->course,
                           .now_ns = clock_monotonic_ns(),
                           .columns = screen_columns(&demo->screen),
-                          .unicode = screen_unicode()};
+                          .unicode = screen_unicode(),
+                          .wrap = demo->screen.live};
 }
 
 static void tell_news(struct demo *demo, const struct table *table, struct strbuf *out) {
@@ -161,6 +182,7 @@ static void show(struct demo *demo) {
             table_elapsed(&table, table.now_ns, elapsed);
             strbuf_format(&text, "\n %s\n", elapsed);
             table_variants(&table, false, "", &text);
+            course_write(&demo->course, &text);
         }
     }
     if (!screen_show(&demo->screen, strbuf_as_slice(&text))) {
@@ -180,16 +202,22 @@ static void check_children(struct demo *demo) {
     }
 }
 
+static bool is_time(const struct demo *demo, uint64_t now_ns) {
+    uint64_t duration_us = demo->settings.duration_us;
+    if (duration_us && now_ns - demo->tally->begun_ns >= duration_us * 1000)
+        return true;
+    return demo->settings.once && demo->over_ns && now_ns - demo->over_ns >= STAY_NS;
+}
+
 // Once the time is up, the loop ends when nothing is under way any more.
 static void check_time(struct demo *demo) {
-    uint64_t elapsed_us = (clock_monotonic_ns() - demo->tally->begun_ns) / 1000;
-    if (!demo->settings.duration_us || elapsed_us < demo->settings.duration_us)
-        return;
-    if (!demo->finishing)
+    uint64_t now_ns = clock_monotonic_ns();
+    if (!demo->finish_ns && is_time(demo, now_ns)) {
+        demo->finish_ns = now_ns;
         traffic_stop(demo->traffic);
-    demo->finishing = true;
-    if (traffic_active(demo->traffic) == 0 ||
-        elapsed_us > demo->settings.duration_us + FINISH_SECONDS * 1000000ull)
+    }
+    if (demo->finish_ns &&
+        (traffic_active(demo->traffic) == 0 || now_ns - demo->finish_ns > FINISH_SECONDS * NS_PER_S))
         event_base_loopbreak(demo->base);
 }
 
@@ -200,10 +228,7 @@ static void on_second(evutil_socket_t fd, short what, void *context) {
     tally_advance(demo->tally, clock_monotonic_ns());
     check_children(demo);
     caller_ask(demo->admin, "/api/v1/status", NULL, on_status, demo);
-    if (demo->settings.fail && !demo->failing && demo->seconds >= FAIL_SECONDS) {
-        demo->failing = true;
-        caller_ask(demo->green, "/simulate", FAIL_BODY, on_failing, demo);
-    }
+    check_fault(demo);
     show(demo);
     check_time(demo);
 }
@@ -232,10 +257,14 @@ static void watch_signals(struct demo *demo) {
 static void run(struct demo *demo) {
     const struct timeval second = {.tv_sec = 1};
     demo->tally = tally_new(demo->settings.users, clock_monotonic_ns());
-    demo->traffic = traffic_new(demo->base, &demo->settings, demo->tally, is_expected, demo);
+    demo->traffic = traffic_new(demo->base, &demo->settings, demo->tally, is_expected, on_answer, demo);
     demo->admin = caller_new(demo->base, demo->settings.admin_port);
+    demo->decisions = caller_new(demo->base, demo->settings.admin_port);
     demo->green = caller_new(demo->base, demo->stage.model_ports[STAGE_GREEN]);
+    demo->opinion = opinion_new(demo->base, demo->settings.admin_port);
     screen_open(&demo->screen, demo->settings.plain);
+    if (!demo->screen.live && !demo->settings.duration_us)
+        demo->settings.once = true; // nobody is there to press Ctrl-C
     if (!demo->screen.live) {
         struct table table = make_table(demo);
         struct strbuf text = {0};
@@ -255,14 +284,11 @@ static int conclude(struct demo *demo) {
     struct table table = make_table(demo);
     struct strbuf text = {0};
     char log[2048];
-    tell_news(demo, &table, &text);
-    strbuf_literal(&text, "\n From beginning to end:\n");
-    table_variants(&table, true, "", &text);
-    table_summary(&table, &text);
+    ending_write(&table, &text);
     if (traffic_put_off(demo->traffic))
         strbuf_format(&text, " %llu more were not sent: too many were under way.\n",
                       (unsigned long long)traffic_put_off(demo->traffic));
-    if (demo->finishing && traffic_active(demo->traffic)) {
+    if (demo->finish_ns && traffic_active(demo->traffic)) {
         demo->broken = true;
         strbuf_format(&text, " %u were never answered.\n", traffic_active(demo->traffic));
     }
@@ -272,14 +298,20 @@ static int conclude(struct demo *demo) {
         stage_log(&demo->stage, log, sizeof log);
         fprintf(stderr, "sluice: the proxy has ended by itself. Its log:\n%s", log);
     }
-    return demo->broken || demo->tally->failures ? EXIT_REFUSED : EXIT_DONE;
+    if (demo->broken || demo->tally->failures)
+        return EXIT_REFUSED;
+    int end = course_end(&demo->course);
+    return end < 0 ? EXIT_DONE : end;
 }
 
 // False when one of the processes did not end in order.
 static bool close_all(struct demo *demo) {
     traffic_free(demo->traffic);
     caller_free(demo->admin);
+    caller_free(demo->decisions);
     caller_free(demo->green);
+    opinion_free(demo->opinion);
+    course_free(&demo->course);
     bool ended = stage_close(&demo->stage);
     tally_free(demo->tally);
     event_free(demo->term);
@@ -301,11 +333,10 @@ static int explain(const struct demo *demo, const struct error *error) {
 }
 
 int demo_main(int argc, char **argv) {
-    struct demo demo = {
-        .settings = {.bind = "127.0.0.1", .port = 8080, .admin_port = 9901, .rate = 200, .users = 2000}};
+    struct demo demo = {0};
     struct error error = {0};
     int exit_code = EXIT_DONE;
-    if (!read_arguments(&demo.settings, argc, argv, &exit_code))
+    if (!settings_read(&demo.settings, argc, argv, &exit_code))
         return exit_code;
     if (!port_settle(demo.settings.bind, &demo.settings.port, "--port", &error) ||
         !port_settle("127.0.0.1", &demo.settings.admin_port, "--admin-port", &error)) {

@@ -1,9 +1,11 @@
-// news: the last notable events of the demo, each with the moment it happened. Owner: demo_main; one thread.
+// news: the last notable events of the demo, decisions of the controller among them, each with the moment it
+// happened. Owner: demo_main; one thread.
 #pragma once
 #include <stdint.h>
 
-#define NEWS_KEPT 5
-#define NEWS_TEXT 400
+#define NEWS_KEPT  40
+#define NEWS_SHOWN 5 // while it runs
+#define NEWS_TEXT  600
 
 struct news_item {
     uint64_t at_ns; // clock_monotonic_ns

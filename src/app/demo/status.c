@@ -50,8 +50,8 @@ static void read_reload(struct status *status, const json_t *config) {
     snprintf(status->reload_error, sizeof status->reload_error, "%s", text_of(first, "text"));
 }
 
-// The demo's own route, or the first when its user has renamed it.
-static const json_t *find_route(const json_t *routes) {
+const json_t *status_route(const json_t *json) {
+    const json_t *routes = json_object_get(json, "routes");
     size_t i;
     json_t *route;
     json_array_foreach(routes, i, route) {
@@ -62,14 +62,14 @@ static const json_t *find_route(const json_t *routes) {
 }
 
 bool status_read(struct status *status, const json_t *json) {
-    const json_t *route = find_route(json_object_get(json, "routes"));
+    const json_t *route = status_route(json);
     size_t i;
     json_t *pool;
     *status = (struct status){.known = true};
     if (!route)
         return false;
     read_variants(status, json_object_get(route, "variants"));
-    status->by_hand = strcmp(text_of(route, "weights_from"), "command") == 0;
+    snprintf(status->from, sizeof status->from, "%s", text_of(route, "weights_from"));
     json_array_foreach(json_object_get(json, "pools"), i, pool) {
         read_pool(status, pool);
     }
@@ -96,12 +96,12 @@ static bool same_weights(const struct status *before, const struct status *after
 
 static void compare_weights(const struct status *before, const struct status *after, struct news *news) {
     struct strbuf text = {0};
-    if (same_weights(before, after))
+    if (same_weights(before, after) || strcmp(after->from, "rollout") == 0) // its decisions tell of them
         return;
     for (int i = 0; i < after->variant_count; i++)
         strbuf_format(&text, "%s%s %s%%", i ? ", " : "", after->variants[i].name, after->variants[i].weight);
     news_add(news, "weights are now %s (%s)", strbuf_text(&text),
-             after->by_hand ? "by hand" : "from the file");
+             strcmp(after->from, "command") == 0 ? "by hand" : "from the file");
     strbuf_free(&text);
 }
 

@@ -19,12 +19,14 @@ struct status {
     int variant_count;
     struct status_endpoint endpoints[STATUS_ENDPOINTS];
     int endpoint_count;
-    bool by_hand;      // the weights
+    char from[16];     // the weights: "file", "command", "rollout"
     char reloaded[32]; // when, "" before the first reload
     bool reload_failed;
     char reload_error[NEWS_TEXT]; // FILE:LINE:COL: message of the first mistake
 };
 
+// The demo's own route in it, or the first when its user has renamed it; NULL: there is none.
+const json_t *status_route(const json_t *json);
 // False when the JSON is not a status; *status is then undefined.
 bool status_read(struct status *status, const json_t *json);
 // Tells what changed from `before` to `after`; nothing when `before` is not known.

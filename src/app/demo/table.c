@@ -2,12 +2,14 @@
 
 #include "app/paint.h"
 #include "base/clock.h"
+#include "fault.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define FIXED_COLUMNS 74 // of a line without its bar
 #define BAR_MOST      30
+#define NEWS_INDENT   9 // of a piece of news behind its time
 
 static void format_time(uint64_t seconds, char text[16]) {
     snprintf(text, 16, "%u:%02u", (unsigned)(seconds / 60 % 100000), (unsigned)(seconds % 60));
@@ -67,7 +69,9 @@ void table_hints(const struct table *table, struct strbuf *out) {
     hint(out, "", "  -d '{\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'");
     hint_command(table, out, "who", "assign chat alice");
     hint_command(table, out, "state", "status");
-    hint_command(table, out, "shift", "weight chat stable=80 canary=20");
+    hint_command(table, out, "why", "explain chat");
+    hint_command(table, out, "take back", "rollback chat");
+    hint_command(table, out, "try again", "retry chat");
     snprintf(text, sizeof text, "%s   then   kill -HUP %d", table->stage->config_path,
              (int)table->stage->proxy.pid);
     hint(out, "or edit", text);
@@ -149,32 +153,56 @@ void table_summary(const struct table *table, struct strbuf *out) {
     strbuf_format(out, " requests, %s", paint(tally->failures ? PAINT_RED : PAINT_GREEN));
     write_count(out, tally->failures);
     strbuf_format(out, " failed%s%s; ", paint(PAINT_PLAIN),
-                  table->settings->fail ? " that were not meant to" : "");
+                  table->settings->fault && table->settings->fault->errors ? " that were not meant to" : "");
     write_count(out, tally->users_seen);
     strbuf_literal(out, " users seen, ");
     write_count(out, tally->users_moved);
     strbuf_literal(out, " changed variant\n");
 }
 
+// Breaks between words; a word that is longer than a line is left whole.
+static void write_wrapped(struct strbuf *out, const char *text, size_t indent, size_t columns) {
+    size_t room = columns > indent + 20 ? columns - indent : 20, used = 0;
+    for (struct slice rest = slice_of(text); rest.at;) {
+        struct slice word = slice_cut(&rest, ' ');
+        if (used && used + 1 + word.len > room) {
+            strbuf_format(out, "\n%*s", (int)indent, "");
+            used = 0;
+        } else if (used) {
+            strbuf_char(out, ' ');
+            used++;
+        }
+        strbuf_slice(out, word);
+        used += word.len;
+    }
+}
+
 void table_news_line(const struct table *table, const struct news_item *item, struct strbuf *out) {
     char at[16];
     table_elapsed(table, item->at_ns, at);
-    strbuf_format(out, " %s%6s%s  %s\n", paint(PAINT_DIM), at, paint(PAINT_PLAIN), item->text);
+    strbuf_format(out, " %s%6s%s  ", paint(PAINT_DIM), at, paint(PAINT_PLAIN));
+    if (table->wrap)
+        write_wrapped(out, item->text, NEWS_INDENT, table->columns);
+    else
+        strbuf_string(out, item->text);
+    strbuf_char(out, '\n');
 }
 
 void table_screen(const struct table *table, struct strbuf *out) {
-    uint64_t first = table->news->count > NEWS_KEPT ? table->news->count - NEWS_KEPT : 0;
+    uint64_t first = table->news->count > NEWS_SHOWN ? table->news->count - NEWS_SHOWN : 0;
     write_head(table, out);
-    table_hints(table, out);
-    strbuf_char(out, '\n');
     table_variants(table, false, "", out);
+    strbuf_char(out, '\n');
+    course_write(table->course, out);
+    strbuf_char(out, '\n');
+    for (uint64_t i = first; i < table->news->count; i++)
+        table_news_line(table, &table->news->items[i % NEWS_KEPT], out);
     strbuf_char(out, '\n');
     table_summary(table, out);
     strbuf_format(
         out,
-        " %sAbove: the last %d seconds as the clients saw them; p50 and p95 of whole answers, first "
+        " %sThe variants: the last %d seconds as the clients saw them; p50 and p95 of whole answers, first "
         "byte of streams.%s\n\n",
         paint(PAINT_DIM), TALLY_SLOTS - 1, paint(PAINT_PLAIN));
-    for (uint64_t i = first; i < table->news->count; i++)
-        table_news_line(table, &table->news->items[i % NEWS_KEPT], out);
+    table_hints(table, out); // last: what a low screen has no room for
 }

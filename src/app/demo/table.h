@@ -2,6 +2,7 @@
 // colours (app/paint).
 #pragma once
 #include "base/strbuf.h"
+#include "course.h"
 #include "news.h"
 #include "settings.h"
 #include "stage.h"
@@ -15,9 +16,11 @@ struct table {
     const struct tally *tally;
     const struct status *status;
     const struct news *news;
+    const struct course *course;
     uint64_t now_ns;
     unsigned columns; // of the screen
     bool unicode;     // the screen can show blocks
+    bool wrap;        // long lines are broken at that width
 };
 
 void table_hints(const struct table *table, struct strbuf *out); // the commands to try

@@ -17,6 +17,7 @@ struct traffic {
     const struct settings *settings;
     struct tally *tally;
     bool (*expected)(const struct tally_visit *visit, void *context);
+    void (*answered)(const struct tally_visit *visit, void *context);
     void *context;
     struct random_state random;
     struct event *timer;
@@ -32,6 +33,7 @@ static void on_done(struct visitor *visitor, const struct tally_visit *seen, voi
     visit.expected = !visit.good && traffic->expected(&visit, traffic->context);
     tally_advance(traffic->tally, clock_monotonic_ns());
     tally_add(traffic->tally, &visit);
+    traffic->answered(&visit, traffic->context);
     traffic->active--;
     list_push_front(&traffic->idle, &visitor->idle); // the warmest is asked next
 }
@@ -67,7 +69,8 @@ static void send_one(struct traffic *traffic, uint64_t now_ns) {
         return;
     }
     traffic->active++;
-    visitor_ask(visitor, user, random_below(&traffic->random, 10) < STREAM_SHARE, now_ns);
+    unsigned question = (unsigned)random_below(&traffic->random, 1000);
+    visitor_ask(visitor, user, question, random_below(&traffic->random, 10) < STREAM_SHARE, now_ns);
 }
 
 // Exponentially distributed, as the gaps between requests of many independent users are.
@@ -92,12 +95,14 @@ static void on_timer(evutil_socket_t fd, short what, void *context) {
 }
 
 struct traffic *traffic_new(struct event_base *base, const struct settings *settings, struct tally *tally,
-                            bool (*expected)(const struct tally_visit *visit, void *context), void *context) {
+                            bool (*expected)(const struct tally_visit *visit, void *context),
+                            void (*answered)(const struct tally_visit *visit, void *context), void *context) {
     struct traffic *traffic = mem_zero(1, sizeof *traffic);
     *traffic = (struct traffic){.base = base,
                                 .settings = settings,
                                 .tally = tally,
                                 .expected = expected,
+                                .answered = answered,
                                 .context = context,
                                 .timer = evtimer_new(base, on_timer, traffic)};
     must(traffic->timer != NULL);

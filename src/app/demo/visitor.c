@@ -10,6 +10,20 @@
 #define TIMEOUT_SECONDS 30
 #define END             "data: [DONE]\n\n"
 
+// Of several lengths: what an answer costs begins with what was asked.
+static const char *const questions[] = {
+    "How does a sluice work?",
+    "And why?",
+    "What becomes of those who were on the new version when it is taken back, and of the answer that they "
+    "were just reading?",
+    "How many requests does it take until a new version is known to be no worse than the old one?",
+};
+#define QUESTIONS (sizeof questions / sizeof *questions)
+
+void visitor_name(unsigned user, char name[VISITOR_NAME]) {
+    snprintf(name, VISITOR_NAME, "user-%u", user + 1);
+}
+
 struct visitor *visitor_new(struct event_base *base, const char *host, unsigned port,
                             void (*done)(struct visitor *visitor, const struct tally_visit *visit,
                                          void *context),
@@ -74,8 +88,8 @@ static void on_done(struct evhttp_request *request, void *context) {
     visitor->done(visitor, &visit, visitor->context);
 }
 
-void visitor_ask(struct visitor *visitor, unsigned user, bool stream, uint64_t now_ns) {
-    char name[32];
+void visitor_ask(struct visitor *visitor, unsigned user, unsigned question, bool stream, uint64_t now_ns) {
+    char name[VISITOR_NAME];
     struct evhttp_request *request = evhttp_request_new(on_done, visitor);
     must(request != NULL);
     list_remove(&visitor->idle);
@@ -84,15 +98,16 @@ void visitor_ask(struct visitor *visitor, unsigned user, bool stream, uint64_t n
     visitor->begun_ns = now_ns;
     visitor->first_byte_ns = 0;
     visitor->tail_len = 0;
-    snprintf(name, sizeof name, "user-%u", user + 1);
+    visitor_name(user, name);
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     evhttp_add_header(headers, "Host", "demo.example");
     evhttp_add_header(headers, "Content-Type", "application/json");
     evhttp_add_header(headers, "X-User-Id", name);
     evbuffer_add_printf(evhttp_request_get_output_buffer(request),
-                        "{\"model\":\"demo\",\"stream\":%s,\"messages\":[{\"role\":\"user\",\"content\":"
-                        "\"How does a sluice work?\"}]}",
-                        stream ? "true" : "false");
+                        "{\"model\":\"demo\",%s\"messages\":[{\"role\":\"user\",\"content\":"
+                        "\"%s\"}]}",
+                        stream ? "\"stream\":true,\"stream_options\":{\"include_usage\":true}," : "",
+                        questions[question % QUESTIONS]);
     if (stream)
         evhttp_request_set_chunked_cb(request, on_piece);
     if (evhttp_make_request(visitor->connection, request, EVHTTP_REQ_POST, "/v1/chat/completions") != 0)

@@ -6,6 +6,9 @@
 #include <event2/event.h>
 #include <event2/http.h>
 
+#define VISITOR_NAME 32
+void visitor_name(unsigned user, char name[VISITOR_NAME]); // of X-User-Id
+
 struct visitor {
     struct link all, idle; // idle: linked while there is no request under way
     struct evhttp_connection *connection;
@@ -27,4 +30,5 @@ struct visitor *visitor_new(struct event_base *base, const char *host, unsigned 
                                          void *context),
                             void *context);
 void visitor_free(struct visitor *visitor); // a request under way is dropped; done is not called
-void visitor_ask(struct visitor *visitor, unsigned user, bool stream, uint64_t now_ns);
+// `question`: any number.
+void visitor_ask(struct visitor *visitor, unsigned user, unsigned question, bool stream, uint64_t now_ns);

@@ -1,5 +1,6 @@
 int test_arguments(void);
 int test_client(void);
+int test_course(void);
 int test_decision_text(void);
 int test_options(void);
 int test_question(void);
@@ -11,7 +12,7 @@ int test_watch(void);
 int test_words(void);
 
 int main(void) {
-    int failures = test_arguments() + test_client() + test_decision_text() + test_options() +
+    int failures = test_arguments() + test_client() + test_course() + test_decision_text() + test_options() +
                    test_question() + test_report() + test_rollout_text() + test_status() + test_tally() +
                    test_watch() + test_words();
     return failures ? 1 : 0;

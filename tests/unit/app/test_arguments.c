@@ -33,6 +33,7 @@ struct values {
     const char *text;
     double percent;
     uint64_t duration;
+    const char *kind;
     bool flag;
 };
 
@@ -45,6 +46,7 @@ static bool read_quietly(struct values *values, const char *one, const char *two
         {"--percent", ARGUMENT_PERCENT, &values->percent, "N", "help"},
         {"--time", ARGUMENT_DURATION, &values->duration, "TIME", "help"},
         {"--flag", ARGUMENT_FLAG, &values->flag, NULL, "help"},
+        {"--kind", ARGUMENT_OPTIONAL, &values->kind, "[KIND]", "help"},
     };
     const struct argument_list list = {"test", "About.", items, sizeof items / sizeof *items};
     const char *argv[] = {"test", one, two, NULL};
@@ -81,6 +83,24 @@ static void values_are_stored(void **state) {
     assert_true(values.flag);
 }
 
+static void a_value_may_be_left_out_where_it_is_optional(void **state) {
+    struct values values = {0};
+    int code;
+    (void)state;
+    assert_true(read_quietly(&values, "--flag", NULL, &code));
+    assert_null(values.kind);
+    assert_true(read_quietly(&values, "--kind", NULL, &code));
+    assert_string_equal(values.kind, "");
+    values = (struct values){0};
+    assert_true(read_quietly(&values, "--kind", "--flag", &code));
+    assert_string_equal(values.kind, "");
+    assert_true(values.flag);
+    assert_true(read_quietly(&values, "--kind", "latency", &code));
+    assert_string_equal(values.kind, "latency");
+    assert_true(read_quietly(&values, "--kind=cost", NULL, &code));
+    assert_string_equal(values.kind, "cost");
+}
+
 static void mistakes_are_usage_errors(void **state) {
     static const char *const bad[][2] = {{"--nonsense", NULL}, {"word", NULL},         {"--port", NULL},
                                          {"--port", "65536"},  {"--port", "-1"},       {"--port", "1x"},
@@ -109,6 +129,7 @@ int test_arguments(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations_have_units),
         cmocka_unit_test(values_are_stored),
+        cmocka_unit_test(a_value_may_be_left_out_where_it_is_optional),
         cmocka_unit_test(mistakes_are_usage_errors),
         cmocka_unit_test(help_is_no_mistake),
     };

@@ -59,6 +59,8 @@ static void changes_are_news(void **state) {
     assert_string_equal(
         difference(PLAIN, "{" CONFIG("null") "," ROUTE("command", "80", "20") "," POOLS("ready") "}"),
         "weights are now stable 80%, canary 20% (by hand)");
+    assert_string_equal( // its decisions tell of them
+        difference(PLAIN, "{" CONFIG("null") "," ROUTE("rollout", "75", "25") "," POOLS("ready") "}"), "");
     assert_string_equal(
         difference(PLAIN, "{" CONFIG("null") "," ROUTE("file", "95", "5") "," POOLS("unhealthy") "}"),
         "endpoint http://a:1 of blue is unhealthy");
