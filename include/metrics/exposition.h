@@ -13,6 +13,7 @@ enum family {
     FAMILY_RESPONSE_BYTES,
     FAMILY_TOKENS,
     FAMILY_COST,
+    FAMILY_SCORE,
     FAMILY_VARIANT_WEIGHT,
     FAMILY_ENDPOINT_UP,
     FAMILY_ENDPOINT_INFLIGHT,
@@ -51,6 +52,9 @@ void exposition_u64(struct strbuf *out, enum family family, const struct label *
                     uint64_t value);
 void exposition_double(struct strbuf *out, enum family family, const struct label *labels, size_t label_count,
                        double value);
+// A summary without quantiles: NAME_sum and NAME_count.
+void exposition_summary(struct strbuf *out, enum family family, const struct label *labels,
+                        size_t label_count, double sum, uint64_t count);
 // All families that variants' lanes hold, for every series of the registry, summed over lanes.
 void exposition_variants(struct strbuf *out, struct registry *registry);
 // The table as Markdown, for docs/metrics.md.

@@ -26,6 +26,8 @@ int watch_end(const json_t *rollout) {
         return EXIT_DONE;
     if (strcmp(state, "rolled_back") == 0)
         return EXIT_ROLLED_BACK;
+    if (strcmp(state, "stopped") == 0 && member_given(rollout, "winner")) // on_winner: hold
+        return member_is(rollout, "winner", member_text(rollout, "baseline")) ? EXIT_ROLLED_BACK : EXIT_DONE;
     if (strcmp(state, "stopped") == 0 || member_is(rollout, "hold", "inconclusive"))
         return EXIT_TIMED_OUT;
     return -1;

@@ -29,6 +29,7 @@ struct control {
     struct rollouts *rollouts;
     struct events *events;     // who follows
     struct seen *feedback_ids; // of scores that were counted
+    struct scores *scores;
     struct reloader *reloader;
     struct admin *admin;
     struct adoption adoption;

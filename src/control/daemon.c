@@ -8,6 +8,7 @@
 #include "process.h"
 #include "reload.h"
 #include "rollouts.h"
+#include "scores.h"
 #include "seen.h"
 #include "status_json.h"
 
@@ -19,6 +20,7 @@
 
 #define SIGNALS             6
 #define FEEDBACK_REMEMBERED 100000 // ids; a score posted again within so many is not counted twice
+#define SCORE_NAMES         1000   // of sluice_score that are told apart
 #define EVENTS_INTERVAL_MS  1000
 
 struct daemon { // what only the process's life needs; the parts are in control
@@ -191,6 +193,7 @@ static bool start_parts(struct daemon *daemon, const struct config *config, stru
     control->events = events_new(control->base, EVENTS_INTERVAL_MS, write_status, control);
     rollouts_listen(control->rollouts, on_decided, control->events);
     control->feedback_ids = seen_new(FEEDBACK_REMEMBERED);
+    control->scores = scores_new(SCORE_NAMES);
     control->reloader = reloader_new(control);
     control->admin = admin_new(control);
     return true;
@@ -257,6 +260,7 @@ static void stop(struct daemon *daemon) {
     reloader_free(control->reloader);
     rollouts_free(control->rollouts);
     seen_free(control->feedback_ids);
+    scores_free(control->scores);
     adoption_free(&control->adoption);
     ejector_free(control->ejector);
     health_free(control->health);

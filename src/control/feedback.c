@@ -4,6 +4,7 @@
 #include "parameters.h"
 #include "rollout/score_groups.h"
 #include "rollouts.h"
+#include "scores.h"
 #include "seen.h"
 #include "traffic/hash.h"
 
@@ -87,9 +88,12 @@ static void take(const struct api_call *api, const struct parameter *parameters)
     bool judged = false;
     uint64_t unit =
         parameters[F_UNIT].given ? hash_bytes(0, slice_of(parameters[F_UNIT].text)) : SCORE_WITHOUT_UNIT;
-    if (counted)
+    if (counted) {
+        scores_add(control->scores, route->name, route->variants[variant].name, parameters[F_METRIC].text,
+                   parameters[F_SCORE].number);
         judged = rollouts_feedback(control->rollouts, index, variant, parameters[F_METRIC].text,
                                    parameters[F_SCORE].number, unit);
+    }
     struct emit emit = {.out = &api->call->out};
     emit_object(&emit);
     emit_text(emit_name(&emit, "route"), route->name);

@@ -4,6 +4,7 @@
 #include "process.h"
 #include "reload.h"
 #include "rollouts.h"
+#include "scores.h"
 
 #include <string.h>
 
@@ -158,6 +159,7 @@ static void write_process(const struct control *control, struct strbuf *out) {
 
 void metrics_page_write(const struct control *control, struct strbuf *out) {
     exposition_variants(out, control->registry);
+    scores_write(control->scores, control->config, out);
     write_weights(control, out);
     write_rollouts(control, FAMILY_ROLLOUT_STATE, write_states, out);
     write_rollouts(control, FAMILY_ROLLOUT_STEP, write_step, out);

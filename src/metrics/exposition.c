@@ -80,3 +80,13 @@ void exposition_double(struct strbuf *out, enum family family, const struct labe
     write_double(out, value);
     strbuf_char(out, '\n');
 }
+
+void exposition_summary(struct strbuf *out, enum family family, const struct label *labels,
+                        size_t label_count, double sum, uint64_t count) {
+    sample_name(out, family, "_sum", labels, label_count);
+    write_double(out, sum);
+    strbuf_char(out, '\n');
+    sample_name(out, family, "_count", labels, label_count);
+    strbuf_u64(out, count);
+    strbuf_char(out, '\n');
+}

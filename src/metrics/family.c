@@ -18,6 +18,8 @@ static const struct family_info families[FAMILIES] = {
          "Tokens that the variant's answers said they took, by type: `prompt` or `completion`."},
     [FAMILY_COST] = {"sluice_cost_dollars_total", FAMILY_COUNTER, "route, variant",
                      "What those tokens cost by the variant's `price`; 0 without one."},
+    [FAMILY_SCORE] = {"sluice_score", FAMILY_SUMMARY, "route, variant, metric",
+                      "Scores of answers posted as feedback, from 0 to 1: their sum and count."},
     [FAMILY_VARIANT_WEIGHT] = {"sluice_variant_weight", FAMILY_GAUGE, "route, variant",
                                "Share of the route's units that the variant gets now, in percent."},
     [FAMILY_ENDPOINT_UP] =
@@ -80,7 +82,7 @@ static const struct family_info families[FAMILIES] = {
     [FAMILY_PROCESS_THREADS] = {"process_threads", FAMILY_GAUGE, "", "Threads of the process."},
 };
 
-static const char *const type_names[] = {"counter", "gauge", "histogram"};
+static const char *const type_names[] = {"counter", "gauge", "histogram", "summary"};
 
 const struct family_info *family_info(enum family family) {
     must((unsigned)family < FAMILIES);

@@ -2,7 +2,7 @@
 #pragma once
 #include "metrics/exposition.h"
 
-enum family_type { FAMILY_COUNTER, FAMILY_GAUGE, FAMILY_HISTOGRAM };
+enum family_type { FAMILY_COUNTER, FAMILY_GAUGE, FAMILY_HISTOGRAM, FAMILY_SUMMARY };
 
 struct family_info {
     const char *name;

@@ -212,6 +212,15 @@ def test_feedback_finds_its_variant(start):
     assert feedback(daemon, route="plain", variant="canary", score=0.5).json()["judged"] is False
 
 
+def test_scores_are_in_the_metrics_whoever_asks_for_them(start):
+    daemon = start()
+    for score in (0.25, 0.5):
+        assert feedback(daemon, route="chat", variant="canary", score=score, metric="helpfulness").status == 200
+    metrics = daemon.metrics()
+    assert metrics.sum("sluice_score_sum", route="chat", variant="canary", metric="helpfulness") == 0.75
+    assert metrics.sum("sluice_score_count", route="chat", variant="canary", metric="helpfulness") == 2
+
+
 def test_feedback_with_an_id_counts_once(start):
     daemon = start(guards={"quality": {"margin": 0.02}, "tone": {"margin": 0.02}})
     one = {"route": "chat", "variant": "stable", "score": 1, "id": "answer-1"}

@@ -68,6 +68,9 @@ static void it_ends_as_the_rollout_does(void **state) {
     } cases[] = {
         {ROLLOUT("step", "none", "1", ""), -1},
         {ROLLOUT("step", "person", "1", ""), -1},
+        {"{\"state\":\"stopped\",\"hold\":\"none\",\"baseline\":\"a\",\"winner\":\"b\"}", EXIT_DONE},
+        {"{\"state\":\"stopped\",\"hold\":\"none\",\"baseline\":\"a\",\"winner\":\"a\"}", EXIT_ROLLED_BACK},
+        {"{\"state\":\"stopped\",\"hold\":\"none\",\"baseline\":\"a\",\"winner\":null}", EXIT_TIMED_OUT},
         {ROLLOUT("step", "inconclusive", "1", ""), EXIT_TIMED_OUT},
         {ROLLOUT("watch", "none", "3", ""), -1},
         {ROLLOUT("promoted", "none", "3", ""), EXIT_DONE},

@@ -19,6 +19,7 @@ int test_rates(void);
 int test_reload(void);
 int test_resolver(void);
 int test_rollout_record(void);
+int test_scores(void);
 int test_seen(void);
 int test_token(void);
 int test_webhook(void);
@@ -28,7 +29,8 @@ int main(void) {
     int failures = test_percent() + test_emit() + test_access() + test_token() + test_expect();
     failures += test_weights() + test_rates() + test_ejection() + test_adoption() + test_fetch() +
                 test_reload() + test_resolver() + test_certificates();
-    failures += test_parameters() + test_seen() + test_events() + test_journal() + test_rollout_record();
+    failures += test_parameters() + test_seen() + test_events() + test_journal() + test_rollout_record() +
+                test_scores();
     failures += test_evaluation() + test_gates() + test_webhook() + test_hooks() + test_notifier() +
                 test_prometheus() + test_fetch_name();
     return failures ? 1 : 0;

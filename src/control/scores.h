@@ -1,0 +1,14 @@
+// scores: what was posted as feedback since the start, by route, variant and metric, for sluice_score.
+// Bounded: past the most names that are kept apart, further metrics are counted together as "other". Control
+// thread.
+#pragma once
+#include "base/strbuf.h"
+#include "config/config.h"
+
+struct scores;
+struct scores *scores_new(size_t most);  // names kept apart
+void scores_free(struct scores *scores); // NULL is allowed
+void scores_add(struct scores *scores, const char *route, const char *variant, const char *metric,
+                double score);
+// The samples of routes and variants that are configured.
+void scores_write(const struct scores *scores, const struct config *config, struct strbuf *out);
