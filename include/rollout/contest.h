@@ -33,9 +33,9 @@ struct contest {
     uint64_t next;                                         // tick
 };
 
-// The goal of a checked `ab` rollout, between all variants that have a weight. `slot` is free for its
-// threshold.
-void contest_read(struct contest_settings *settings, const struct route_config *route, unsigned slot);
+// The goal of a checked `ab` rollout, between all variants that have a weight. A latency's slot is the
+// trial's to give (trial_take_goal).
+void contest_read(struct contest_settings *settings, const struct route_config *route);
 void contest_init(struct contest *contest, const struct contest_settings *settings, uint64_t now);
 void contest_reset(struct contest *contest, uint64_t now);
 void contest_advance(struct contest *contest, uint64_t now, const struct trial_source *source);

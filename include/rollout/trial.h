@@ -26,6 +26,8 @@ struct trial {
     unsigned guard_count;
     struct experiment_thresholds thresholds;
     bool thresholds_known;
+    struct guard_settings goal; // of an A/B test by a latency: all arms are held against one threshold
+    bool has_goal;
     uint32_t version; // that experiment_set_thresholds gave; ticks of another say nothing of latency
     uint64_t horizon; // ticks
     struct design designs[DESIGN_KINDS];
@@ -44,6 +46,9 @@ void trial_reset(struct trial *trial, uint64_t now);
 // The configuration changed: guards that are the same as before keep their evidence, the others begin anew.
 void trial_adopt(struct trial *trial, const struct trial_settings *settings, uint64_t now);
 void trial_step_begins(struct trial *trial);
+// After trial_init: an A/B test's goal. Where it is a latency it gets the next slot, and is aimed at with the
+// guards: every arm at the quantile of the baseline so far.
+void trial_take_goal(struct trial *trial, struct guard_settings *goal);
 
 // Thresholds for the ticks that begin after the caller has set them, from the baseline's time histograms.
 // False: as they were (the caller need not set them again). Afterwards trial->version must be set to what the

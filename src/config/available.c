@@ -15,9 +15,6 @@ static void look_at_variant(struct report *report, const struct variant_config *
 }
 
 static void look_at_rollout(struct report *report, const struct rollout_config *rollout, size_t variants) {
-    if (rollout->goal &&
-        (strstr(rollout->goal->metric, "latency_") || strstr(rollout->goal->metric, "ttft_")))
-        not_yet(report, rollout->goal->place, "a latency as `goal`");
     if (rollout->strategy == ROLLOUT_AB && rollout->guard_count && variants > 2)
         not_yet(report, rollout->place, "`guards` of an A/B test of more than two variants");
 }

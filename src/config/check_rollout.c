@@ -218,6 +218,22 @@ static bool is_time(const char *name) {
     return strncmp(name, "latency_", 8) == 0 || strncmp(name, "ttft_", 5) == 0;
 }
 
+// Of errors, times and costs less is better, whether it is said or not.
+static void check_goal(struct check *check, struct goal_config *goal) {
+    if (!goal || !goal->metric)
+        return;
+    bool rate = strcmp(goal->metric, "error_rate") == 0 || is_time(goal->metric);
+    bool less = rate || strcmp(goal->metric, "cost_per_request") == 0;
+    if (less && !report_given(check->report, &goal->direction))
+        goal->direction = GOAL_DOWN;
+    if (rate && goal->direction == GOAL_UP && !report_refused(check->report, &goal->direction))
+        report_add(check->report, place_of_field(check, &goal->direction, goal->place),
+                   "write `direction: down`", "more of `%s` is never better", goal->metric);
+    if (is_time(goal->metric) && goal->margin != 0)
+        report_add(check->report, place_of_field(check, &goal->margin, goal->place), NULL,
+                   "a goal that is a latency takes no `margin`: all variants are held against one threshold");
+}
+
 // What one rollout can judge is bounded: by what the workers keep for it.
 static void check_amount(struct check *check, const struct rollout_config *rollout) {
     size_t times = 0, all = rollout->guard_count + rollout->signal_count + rollout->limit_count;
@@ -227,10 +243,12 @@ static void check_amount(struct check *check, const struct rollout_config *rollo
         times += is_time(rollout->signals[i].name);
     for (size_t i = 0; i < rollout->limit_count; i++)
         times += is_time(rollout->limits[i].name);
+    if (rollout->goal && rollout->goal->metric)
+        times += is_time(rollout->goal->metric);
     if (times > ROLLOUT_TIMES)
         report_add(check->report, rollout->place, NULL,
-                   "guards, signals and limits together may name %d latencies, not %zu", ROLLOUT_TIMES,
-                   times);
+                   "guards, signals, limits and the goal together may name %d latencies, not %zu",
+                   ROLLOUT_TIMES, times);
     if (all > ROLLOUT_METRICS)
         report_add(check->report, rollout->place, NULL,
                    "a rollout may have %d guards, signals and limits, not %zu", ROLLOUT_METRICS, all);
@@ -253,6 +271,7 @@ void check_rollout(struct check *check, struct route_config *route) {
         check_guard(check, &rollout->guards[i], "guard");
     for (size_t i = 0; i < rollout->signal_count; i++)
         check_guard(check, &rollout->signals[i], "signal");
+    check_goal(check, rollout->goal);
     check_prices(check, route);
     check_dry_run(check, rollout);
     check_limits(check, rollout);

@@ -35,7 +35,8 @@ struct controller *controller_new(struct control *control, struct journal *journ
     controller->ticked_ns = controller->saved_ns = now;
     if (config->rollout->strategy == ROLLOUT_AB) {
         struct contest_settings goal;
-        contest_read(&goal, config, 0);
+        contest_read(&goal, config);
+        trial_take_goal(&controller->trial, &goal.goal);
         controller->contest = mem_zero(1, sizeof *controller->contest);
         contest_init(controller->contest, &goal, experiment_tick(now));
     }

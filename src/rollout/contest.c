@@ -14,7 +14,7 @@ static bool rates(const struct contest *contest) {
     return kind == GUARD_ERROR_RATE || kind == GUARD_LATENCY;
 }
 
-void contest_read(struct contest_settings *settings, const struct route_config *route, unsigned slot) {
+void contest_read(struct contest_settings *settings, const struct route_config *route) {
     const struct rollout_config *config = route->rollout;
     *settings = (struct contest_settings){
         .more_is_better = config->goal->direction == GOAL_UP,
@@ -23,7 +23,6 @@ void contest_read(struct contest_settings *settings, const struct route_config *
         .horizon = (uint64_t)config->horizon * 1000000 / EXPERIMENT_TICK_NS,
     };
     guard_read_metric(config->goal->metric, &settings->goal);
-    settings->goal.slot = slot;
     for (size_t i = 0; i < route->variant_count; i++)
         if (route->variants[i].weight > 0)
             settings->arms[settings->count++] = i;

@@ -93,6 +93,14 @@ static uint32_t upper_us(size_t bucket) {
     return upper >= (double)ABSOLUTE_LATEST ? (uint32_t)ABSOLUTE_LATEST : (uint32_t)floor(upper);
 }
 
+static bool known_quantile(const struct guard_settings *settings, const struct histogram *history,
+                           size_t *bucket) {
+    uint64_t all;
+    *bucket = exceedance_bucket(history->count, HISTOGRAM_BUCKETS, settings->quantile);
+    exceedance_count(history->count, HISTOGRAM_BUCKETS, *bucket, &all);
+    return all >= (settings->quantile > 0.985 ? LEAST_HISTORY : LEAST_HISTORY / 10);
+}
+
 static void aim(struct trial *trial, const struct guard *guard, const struct histogram *history) {
     unsigned slot = guard->settings.slot;
     uint32_t *baseline = &trial->thresholds.limit_us[trial->settings.baseline][slot];
@@ -101,14 +109,35 @@ static void aim(struct trial *trial, const struct guard *guard, const struct his
         *baseline = *candidate = (uint32_t)fmin(guard->settings.limit, (double)ABSOLUTE_LATEST);
         return;
     }
-    uint64_t all;
-    size_t bucket = exceedance_bucket(history->count, HISTOGRAM_BUCKETS, guard->settings.quantile);
-    exceedance_count(history->count, HISTOGRAM_BUCKETS, bucket, &all);
-    if (all < (guard->settings.quantile > 0.985 ? LEAST_HISTORY : LEAST_HISTORY / 10))
+    size_t bucket;
+    if (!known_quantile(&guard->settings, history, &bucket))
         return;
     size_t shift = exceedance_shift(guard->settings.margin / 100, HISTOGRAM_PER_OCTAVE);
     *baseline = upper_us(bucket);
     *candidate = upper_us(bucket + shift < HISTOGRAM_BUCKETS - 1 ? bucket + shift : HISTOGRAM_BUCKETS - 1);
+}
+
+void trial_take_goal(struct trial *trial, struct guard_settings *goal) {
+    trial->has_goal = goal->kind == GUARD_LATENCY;
+    if (!trial->has_goal)
+        return;
+    goal->slot = 0;
+    for (unsigned i = 0; i < trial->guard_count; i++)
+        goal->slot += trial->guards[i].settings.kind == GUARD_LATENCY;
+    must(goal->slot < EXPERIMENT_SLOTS); // the configuration was checked
+    trial->goal = *goal;
+    if (goal->first_byte)
+        trial->thresholds.first_byte |= 1u << goal->slot;
+    if (trial->thresholds.group_slot[goal->first_byte] == EXPERIMENT_SLOTS)
+        trial->thresholds.group_slot[goal->first_byte] = goal->slot;
+}
+
+static void aim_goal(struct trial *trial, const struct histogram *history) {
+    size_t bucket;
+    if (!known_quantile(&trial->goal, history, &bucket))
+        return;
+    for (size_t arm = 0; arm < EXPERIMENT_ARMS; arm++)
+        trial->thresholds.limit_us[arm][trial->goal.slot] = upper_us(bucket);
 }
 
 bool trial_aim(struct trial *trial, const struct histogram *whole, const struct histogram *first_byte) {
@@ -118,6 +147,8 @@ bool trial_aim(struct trial *trial, const struct histogram *whole, const struct 
         if (guard->settings.kind == GUARD_LATENCY && !guard->watching)
             aim(trial, guard, guard->settings.first_byte ? first_byte : whole);
     }
+    if (trial->has_goal)
+        aim_goal(trial, trial->goal.first_byte ? first_byte : whole);
     bool changed = !trial->thresholds_known || memcmp(&before, &trial->thresholds, sizeof before) != 0;
     trial->thresholds_known = true;
     return changed;

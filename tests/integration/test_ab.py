@@ -8,7 +8,7 @@ from harness.admin import Admin
 from harness.scale import patience, scaled
 from harness.sluice import pool, route
 from harness.wait import wait_for
-from test_rollout import decisions_of, rollout_of, weight_of
+from test_rollout import Paced, answering, decisions_of, rollout_of, weight_of
 
 
 def start(start_sluice, upstream, **rollout):
@@ -75,3 +75,23 @@ def test_what_was_counted_survives_a_restart(start_sluice, upstream, on_winner):
     after = daemon.admin().get("/api/v1/routes/chat/report")
     assert [v["metrics"] for v in after["variants"]] == [v["metrics"] for v in before["variants"]]
     assert rollout_of(daemon)["state"] == "step"
+
+
+@pytest.mark.parametrize("goal", ["latency_p50", "ttft_p95", "error_rate"])
+def test_less_wins(start_sluice, upstream, goal):
+    """The metrics of which less is better need no `direction`."""
+    worse = answering(error_rate=0.3) if goal == "error_rate" else answering(delay=0.030)
+    better = answering() if goal == "error_rate" else answering(delay=0.010)
+    variants = {n: {"pool": n, "weight": 50, "version": f"{n}-1"} for n in ("stable", "canary")}
+    daemon = start_sluice({"pools": {"stable": pool(upstream("stable", worse), ejection={"consecutive_failures": 0}),
+                                     "canary": pool(upstream("canary", better))},
+                           "routes": [route("chat", variants, sticky={"by": ["header X-User-Id"]}, rollout={
+                               "strategy": "ab", "goal": {"metric": goal}, "on_winner": "hold", "horizon": "1s"})]})
+    load = Paced(daemon.address, 100, threads=6)
+    try:
+        wait_for(lambda: rollout_of(daemon)["winner"], patience(60), "a winner")
+    finally:
+        load.stop()
+    assert rollout_of(daemon)["winner"] == "canary" and rollout_of(daemon)["state"] == "stopped"
+    assert f"canary wins by {goal}" in decisions_of(daemon)[-1]["because"]
+    assert daemon.cli("watch", "chat", "--exit-status").returncode == 0

@@ -11,6 +11,7 @@
 struct world {
     double error_rate[3];
     uint64_t seed;
+    uint32_t limit_ms[3];
 };
 
 static bool read_tick(void *context, size_t arm, uint64_t tick, struct experiment_cell *cell) {
@@ -48,15 +49,48 @@ static int after(const struct world *world, unsigned arms, unsigned ticks) {
 
 static void fewer_errors_win(void **state) {
     (void)state;
-    assert_int_equal(after(&(struct world){{0.05, 0.01, 0}, 1}, 2, 2000), 1);
-    assert_int_equal(after(&(struct world){{0.05, 0.06, 0.01}, 2}, 3, 4000), 2);
+    assert_int_equal(after(&(struct world){{0.05, 0.01, 0}, 1, {0}}, 2, 2000), 1);
+    assert_int_equal(after(&(struct world){{0.05, 0.06, 0.01}, 2, {0}}, 3, 4000), 2);
+}
+
+// Slower than the threshold that all arms share; what failed is slow too.
+static bool read_times(void *context, size_t arm, uint64_t tick, struct experiment_cell *cell) {
+    const struct world *world = context;
+    read_tick(context, arm, tick, cell);
+    cell->limit_us[3] = 1000 * world->limit_ms[arm];
+    cell->within[3] = cell->started - cell->failed;
+    cell->failed = 0;
+    return true;
+}
+
+static int faster_after(const struct world *world, unsigned ticks, double *requests) {
+    static struct contest contest;
+    struct contest_settings settings = settings_of(GUARD_LATENCY, 2);
+    struct trial_source source = {read_times, (void *)world};
+    settings.goal.quantile = 0.95;
+    settings.goal.slot = 3;
+    contest_init(&contest, &settings, START);
+    for (unsigned i = 1; i <= ticks; i++)
+        contest_advance(&contest, START + i, &source);
+    contest_estimate(&contest, 0, requests);
+    return contest_winner(&contest);
+}
+
+static void the_faster_one_wins(void **state) {
+    (void)state;
+    double requests;
+    assert_int_equal(faster_after(&(struct world){{0.05, 0.01, 0}, 1, {20, 20}}, 2000, &requests), 1);
+    assert_int_equal(faster_after(&(struct world){{0.05, 0.05, 0}, 1, {20, 20}}, 400, &requests), -1);
+    // A tick matures when the threshold has passed: of the last second nothing is known yet.
+    assert_int_equal(faster_after(&(struct world){{0.05, 0.01, 0}, 1, {2500, 2500}}, 11, &requests), -1);
+    assert_true(requests == 0);
 }
 
 static void equal_variants_have_no_winner(void **state) {
     (void)state;
     int winners = 0;
     for (uint64_t seed = 0; seed < 40; seed++)
-        winners += after(&(struct world){{0.02, 0.02, 0}, 100 + seed}, 2, 300) >= 0;
+        winners += after(&(struct world){{0.02, 0.02, 0}, 100 + seed, {0}}, 2, 300) >= 0;
     assert_in_range(winners, 0, 3); // at most one in twenty
 }
 
@@ -185,6 +219,7 @@ static void it_says_how_much_is_missing(void **state) {
 int test_contest(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fewer_errors_win),
+        cmocka_unit_test(the_faster_one_wins),
         cmocka_unit_test(equal_variants_have_no_winner),
         cmocka_unit_test(three_points_of_quality_win),
         cmocka_unit_test(units_that_hang_together_weaken_it),
