@@ -1,9 +1,15 @@
 """`sluice demo`: everything at once, and nothing left behind."""
+import fcntl
 import json
 import os
+import pty
 import re
+import select
 import signal
 import socket
+import struct
+import subprocess
+import termios
 
 import pytest
 
@@ -80,8 +86,17 @@ def last_decision(text):
     return told[1], told[2], told[3], guards
 
 
+def read_terminal(master, timeout):
+    """What came; nothing once the other side has closed."""
+    assert select.select([master], [], [], timeout)[0], "the demo shows nothing any more"
+    try:
+        return os.read(master, 65536)
+    except OSError:  # EIO: so a terminal says that nobody has it open any more
+        return b""
+
+
 # A rate that every build can serve here; then what the evidence needs takes longer than the steps.
-RATE = ("--rate", scaled(500, 150), "--port", 0, "--admin-port", 0)
+RATE = ("--rate", scaled(500, 250), "--port", 0, "--admin-port", 0)
 
 
 def test_a_good_canary_is_promoted_and_ends_the_demo(demo):
@@ -121,6 +136,36 @@ def test_a_duration_ends_the_demo_before_its_rollout(demo):
     process = demo(*RATE, "--duration", "3s", "--fail", "--step", "1h")
     assert process.wait(patience(30)) == 0
     assert "The rollout\n  canary canary v1.1: step 1 of 3 at 5 %" in process.stdout()
+
+
+def test_on_a_terminal_the_screen_fits_and_is_given_back(tmp_path):
+    rows, columns = 24, 90
+    master, slave = pty.openpty()
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    environment = {**os.environ, **ENVIRONMENT, "TERM": "xterm", "NO_COLOR": "1", "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([BINARY, "demo", *map(str, RATE), "--duration", "5s", "--step", "1h"], stdin=slave, stdout=slave,
+                          stderr=subprocess.PIPE, env=environment, start_new_session=True) as process:
+        os.close(slave)
+        seen = b""
+        try:
+            while piece := read_terminal(master, patience(60)):
+                seen += piece
+            code = process.wait(patience(20))
+        finally:
+            process.kill()
+            os.close(master)
+    text = seen.decode().replace("\r\n", "\n")
+    assert code == 0, text[-2000:]
+    assert text.count("\033[?1049h") == text.count("\033[?1049l") == 1
+    shown, left = text.split("\033[?1049h")[1].split("\033[?1049l")
+    frames = shown.split("\033[H")[1:]
+    assert len(frames) >= 4
+    assert all(frame.count("\n") < rows for frame in frames)
+    assert re.search(r"canary v1.1: step 1 of 3 at 5 %", frames[-1]) and "worse: e-value" in frames[-1]
+    news = frames[-1].split("quality ")[1].split("requests, 0 failed")[0]  # decisions are broken where the screen ends
+    assert "start by the controller" in news
+    assert all(len(re.sub(r"\033\[\??\w+", "", line)) <= columns for line in news.split("\n")[1:]), news
+    assert " The last decision\n" in left and " What happened\n" in left
 
 
 def test_an_unknown_way_to_fail_is_refused():
