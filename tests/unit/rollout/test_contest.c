@@ -134,7 +134,7 @@ static void units_that_hang_together_weaken_it(void **state) {
     static struct contest contest;
     static struct experiment_group groups[EXPERIMENT_GROUPS];
     struct contest_settings settings = settings_of(GUARD_ERROR_RATE, 2);
-    struct world world = {{0.05, 0.02, 0}, 3};
+    struct world world = {{0.05, 0.02, 0}, 3, {0}};
     struct trial_source source = {read_tick, &world};
     struct contest_view view, weaker;
     contest_init(&contest, &settings, START);
