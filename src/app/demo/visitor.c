@@ -14,8 +14,7 @@
 static const char *const questions[] = {
     "How does a sluice work?",
     "And why?",
-    "What becomes of those who were on the new version when it is taken back, and of the answer that they "
-    "were just reading?",
+    "What becomes of those who were on the new version when it is taken back to nothing?",
     "How many requests does it take until a new version is known to be no worse than the old one?",
 };
 #define QUESTIONS (sizeof questions / sizeof *questions)
