@@ -59,6 +59,7 @@ def test_the_tour_works_line_by_line(tmp_path):
     assert re.search(r"reloaded \S+sluice\.yaml", text)
     assert "is drained" in text and "is undrained" in text
     assert re.search(r'^sluice_requests_total\{route="chat",variant="\w+",code="2xx"\} [1-9]', text, re.M)
+    assert re.search(r"-> rolled_back \(stable 100 %, canary 0 %\).*\n.* it is worse: e-value", text) and "exit code 3" in text
     assert "command not found" not in text
 
 
