@@ -32,7 +32,9 @@ struct guard_settings;
 const char *guard_unit(const struct guard_settings *settings); // of its estimates: "share", "dollars" …
 
 struct guard_settings {
-    const char *name; // borrowed from the configuration
+    const char *name;  // borrowed from the configuration
+    const char *label; // of the candidate, where there are several; NULL
+    size_t candidate;  // its arm
     enum guard_kind kind;
     enum guard_role role;
     bool dry_run;

@@ -13,17 +13,24 @@ struct trial_source {
     void *context;
 };
 
+struct trial_other { // a candidate beside the first: an A/B test may have several
+    size_t arm;
+    const char *name; // of the variant; borrowed
+};
 struct trial_settings {
     const struct rollout_config *config; // borrowed
     size_t baseline, candidate;          // arms; baseline: the control slice where there is one
     size_t arms;                         // of the experiment
+    struct trial_other others[SPLIT_ARMS];
+    unsigned other_count;
 };
 
 struct trial {
     struct trial_settings settings;
     struct guard_levels levels;
-    struct guard guards[GUARDS_MOST];
+    struct guard guards[GUARDS_MOST]; // of the first candidate, then the same of each other one
     unsigned guard_count;
+    size_t watched; // the arm that has all the traffic
     struct experiment_thresholds thresholds;
     bool thresholds_known;
     struct guard_settings goal; // of an A/B test by a latency: all arms are held against one threshold
@@ -62,8 +69,10 @@ void trial_design(struct trial *trial, const struct experiment_group *baseline,
 double trial_design_effect(const struct trial *trial, const struct guard *guard); // that it is judged with
 // First-seen units by arm and the shares that the weights give them (0 where an arm is not used).
 void trial_ratio(struct trial *trial, const uint64_t *units, const double *shares);
-void trial_watch(struct trial *trial, bool watching); // the candidate has all the traffic
+void trial_watch(struct trial *trial, bool watching,
+                 size_t arm); // the arm has all the traffic: a candidate's
 
 // What all say; outcomes has room for GUARDS_MOST. judgement->because points into outcomes or is a literal.
 void trial_judge(struct trial *trial, struct guard_outcome *outcomes, struct judgement *judgement);
-struct guard *trial_guard(struct trial *trial, const char *name); // the first that is a guard or signal; NULL
+// Whether a guard or signal has this name and takes scores; it gets the score, of any arm.
+bool trial_score(struct trial *trial, const char *name, size_t arm, double score, uint64_t unit_hash);

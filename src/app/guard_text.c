@@ -19,11 +19,14 @@ void guard_text_verdict(struct strbuf *out, const json_t *guard) {
     strbuf_format(out, "%s%s%s", paint(verdict_colour(verdict)), verdict, paint(PAINT_PLAIN));
 }
 
-// "error_rate", "signal tokens_per_second", "latency_p95 (dry run)"
+// "error_rate", "error_rate of b", "signal tokens_per_second", "latency_p95 (dry run)"
 static void write_guard_name(struct strbuf *out, const json_t *guard) {
     if (!member_is(guard, "role", "guard"))
         strbuf_format(out, "%s ", member_text(guard, "role"));
-    strbuf_format(out, "%s%s", member_text(guard, "name"), member_true(guard, "dry_run") ? " (dry run)" : "");
+    strbuf_string(out, member_text(guard, "name"));
+    if (member_given(guard, "variant"))
+        strbuf_format(out, " of %s", member_text(guard, "variant"));
+    strbuf_string(out, member_true(guard, "dry_run") ? " (dry run)" : "");
 }
 
 void guard_text_line(struct strbuf *out, const json_t *guard) {

@@ -1,7 +1,5 @@
 // What a file may say and this build cannot do yet.
 #include "check.h"
-#include "config/rollout.h"
-#include <string.h>
 
 static void not_yet(struct report *report, struct place place, const char *what) {
     report_add(report, place, NULL, "%s: not available yet", what);
@@ -14,14 +12,7 @@ static void look_at_variant(struct report *report, const struct variant_config *
         not_yet(report, variant->place, "a variant's `request.system_prompt_file`");
 }
 
-static void look_at_rollout(struct report *report, const struct rollout_config *rollout, size_t variants) {
-    if (rollout->strategy == ROLLOUT_AB && rollout->guard_count && variants > 2)
-        not_yet(report, rollout->place, "`guards` of an A/B test of more than two variants");
-}
-
 static void look_at_route(struct report *report, const struct route_config *route) {
-    if (route->rollout)
-        look_at_rollout(report, route->rollout, route->variant_count);
     if (route->mirror)
         not_yet(report, route->mirror->place, "`mirror`");
     for (size_t i = 0; i < route->variant_count; i++)

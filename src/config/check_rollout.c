@@ -235,7 +235,8 @@ static void check_goal(struct check *check, struct goal_config *goal) {
 }
 
 // What one rollout can judge is bounded: by what the workers keep for it.
-static void check_amount(struct check *check, const struct rollout_config *rollout) {
+static void check_amount(struct check *check, const struct route_config *route) {
+    const struct rollout_config *rollout = route->rollout;
     size_t times = 0, all = rollout->guard_count + rollout->signal_count + rollout->limit_count;
     for (size_t i = 0; i < rollout->guard_count; i++)
         times += is_time(rollout->guards[i].name);
@@ -249,9 +250,12 @@ static void check_amount(struct check *check, const struct rollout_config *rollo
         report_add(check->report, rollout->place, NULL,
                    "guards, signals, limits and the goal together may name %d latencies, not %zu",
                    ROLLOUT_TIMES, times);
-    if (all > ROLLOUT_METRICS)
+    bool each = rollout->strategy == ROLLOUT_AB && route->variant_count > 2; // candidate is judged by all
+    size_t candidates = each ? route->variant_count - 1 : 1;
+    if (all * candidates > ROLLOUT_METRICS)
         report_add(check->report, rollout->place, NULL,
-                   "a rollout may have %d guards, signals and limits, not %zu", ROLLOUT_METRICS, all);
+                   "a rollout may have %d guards, signals and limits%s, not %zu", ROLLOUT_METRICS,
+                   each ? ", those of each candidate counted" : "", all * candidates);
 }
 
 void check_rollout(struct check *check, struct route_config *route) {
@@ -275,7 +279,7 @@ void check_rollout(struct check *check, struct route_config *route) {
     check_prices(check, route);
     check_dry_run(check, rollout);
     check_limits(check, rollout);
-    check_amount(check, rollout);
+    check_amount(check, route);
     if ((rollout->confidence < 50 || rollout->confidence >= 100) &&
         !report_refused(check->report, &rollout->confidence))
         report_add(check->report, place_of_field(check, &rollout->confidence, rollout->place), NULL,

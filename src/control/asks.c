@@ -54,7 +54,7 @@ static void poll_guard(struct asks *asks, unsigned index) {
         .url = query->url,
         .query = query->query,
         .route = controller->name,
-        .candidate = config->candidate,
+        .candidate = guard->label ? guard->label : config->candidate,
         .baseline = compared ? config->baseline : NULL,
         .user_agent = asks->settings->user_agent,
     };

@@ -12,6 +12,24 @@
 
 // ---- making and keeping
 
+// The candidates of an A/B test beside the first.
+static void add_others(const struct controller *controller, struct trial_settings *settings) {
+    const struct route_config *route = controller->config;
+    for (size_t i = 0; controller->plan.strategy == ROLLOUT_AB && i < route->variant_count; i++)
+        if (i != route->baseline && i != controller->plan.candidate && route->variants[i].weight > 0)
+            settings->others[settings->other_count++] = (struct trial_other){i, route->variants[i].name};
+}
+
+// The candidate that has traffic although the baseline has none; the first one otherwise.
+static size_t watched_arm(const struct controller *controller) {
+    const uint16_t *weights = controller->machine.weights;
+    const struct trial_settings *settings = &controller->trial.settings;
+    for (unsigned i = 0; i < settings->other_count; i++)
+        if (weights[settings->others[i].arm] == SHARE_WHOLE)
+            return settings->others[i].arm;
+    return controller->plan.candidate;
+}
+
 struct controller *controller_new(struct control *control, struct journal *journal,
                                   const struct route_config *config, size_t route,
                                   struct experiment *experiment, const struct pool_config *pool) {
@@ -30,6 +48,7 @@ struct controller *controller_new(struct control *control, struct journal *journ
         .candidate = config->rollout->candidate_index,
         .arms = config->variant_count + 1,
     };
+    add_others(controller, &settings);
     uint64_t now = clock_monotonic_ns();
     trial_init(&controller->trial, &settings, experiment_tick(now));
     controller->ticked_ns = controller->saved_ns = now;
@@ -353,6 +372,11 @@ static void look_at_units(struct controller *controller, const struct plan_route
     double shares[EXPERIMENT_ARMS] = {0};
     experiment_groups(controller->experiment, settings->baseline, groups[0]);
     experiment_groups(controller->experiment, settings->candidate, groups[1]);
+    for (unsigned i = 0; i < settings->other_count; i++) { // all candidates together
+        static struct experiment_group more[EXPERIMENT_GROUPS];
+        experiment_groups(controller->experiment, settings->others[i].arm, more);
+        experiment_groups_add(groups[1], more);
+    }
     trial_design(&controller->trial, groups[0], groups[1]);
     for (unsigned i = 0; controller->contest && i < controller->contest->settings.count; i++) {
         experiment_groups(controller->experiment, controller->contest->settings.arms[i], groups[0]);
@@ -372,8 +396,9 @@ void controller_tick(struct controller *controller, uint64_t now_ns) {
     int64_t elapsed_ms = (int64_t)((now_ns - controller->ticked_ns) / NS_PER_MS);
     struct trial_source source = {read_cell, controller->experiment};
     controller->ticked_ns += (uint64_t)elapsed_ms * NS_PER_MS;
-    trial_watch(&controller->trial, controller->machine.weights[controller->config->baseline] == 0 &&
-                                        controller->machine.weights[controller->plan.candidate] > 0);
+    size_t arm = watched_arm(controller);
+    const uint16_t *weights = controller->machine.weights;
+    trial_watch(&controller->trial, weights[controller->config->baseline] == 0 && weights[arm] > 0, arm);
     if (now_ns - controller->looked_ns >= LOOK_NS) {
         controller->looked_ns = now_ns;
         aim(controller, route);
@@ -384,7 +409,10 @@ void controller_tick(struct controller *controller, uint64_t now_ns) {
     if (controller->contest) {
         contest_advance(controller->contest, experiment_tick(now_ns), &source);
         controller->judgement.winner = controller_judge_contest(controller);
-        if (controller->judgement.guards == VERDICT_PASS || controller->judgement.winner >= 0)
+        bool harm = controller->judgement.guards == VERDICT_FAIL; // that is why, whoever is winning
+        bool open = controller->machine.state == ROLLOUT_STEP;
+        if (open && !harm &&
+            (controller->judgement.guards == VERDICT_PASS || controller->judgement.winner >= 0))
             controller->judgement.because = controller->goal_because;
     }
     struct rollout_event event = {

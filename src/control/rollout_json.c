@@ -27,6 +27,8 @@ static void emit_guard(const struct guard *guard, const struct guard_outcome *ou
     int decimals = settings->kind == GUARD_MEAN && settings->mean == MEAN_COST ? 12 : 6;
     emit_object(emit);
     emit_text(emit_name(emit, "name"), settings->name);
+    if (settings->label)
+        emit_text(emit_name(emit, "variant"), settings->label);
     emit_text(emit_name(emit, "role"), guard_role_name(settings->role));
     emit_bool(emit_name(emit, "dry_run"), settings->dry_run);
     emit_text(emit_name(emit, "verdict"), verdict_name(outcome->verdict));

@@ -45,15 +45,19 @@ static json_t *write_design(const struct design *design) {
 }
 
 static json_t *write_guard(const struct guard *guard) {
-    return json_pack("{s:s, s:s, s:f, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                     "name", guard->settings.name, "role", guard_role_name(guard->settings.role), "margin",
-                     guard->settings.margin, "limit", number(guard->settings.limit), "harmful",
-                     guard->harmful, "watching", guard->watching, "harm", write_process(&guard->harm), "soon",
-                     write_process(&guard->soon), "fine", write_process(&guard->fine), "step",
-                     write_process(&guard->step), "watch", write_process(&guard->watch), "watch_soon",
-                     write_process(&guard->watch_soon), "total", write_batch(&guard->total), "history",
-                     write_batch(&guard->history), "baseline", write_mean(&guard->baseline), "candidate",
-                     write_mean(&guard->candidate), "design", write_design(&guard->design));
+    json_t *object =
+        json_pack("{s:s, s:s, s:f, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                  "name", guard->settings.name, "role", guard_role_name(guard->settings.role), "margin",
+                  guard->settings.margin, "limit", number(guard->settings.limit), "harmful", guard->harmful,
+                  "watching", guard->watching, "harm", write_process(&guard->harm), "soon",
+                  write_process(&guard->soon), "fine", write_process(&guard->fine), "step",
+                  write_process(&guard->step), "watch", write_process(&guard->watch), "watch_soon",
+                  write_process(&guard->watch_soon), "total", write_batch(&guard->total), "history",
+                  write_batch(&guard->history), "baseline", write_mean(&guard->baseline), "candidate",
+                  write_mean(&guard->candidate), "design", write_design(&guard->design));
+    if (object && guard->settings.label)
+        json_object_set_new(object, "variant", json_string(guard->settings.label));
+    return object;
 }
 
 static json_t *write_trial(const struct trial *trial) {
@@ -193,7 +197,10 @@ static bool same_question(const struct guard *guard, json_t *object) {
     json_t *limit = json_object_get(object, "limit");
     bool same_limit = json_is_null(limit) ? !isfinite(guard->settings.limit)
                                           : json_number_value(limit) == guard->settings.limit;
-    return name && role && strcmp(name, guard->settings.name) == 0 &&
+    const char *variant = json_string_value(json_object_get(object, "variant")),
+               *label = guard->settings.label;
+    bool same_variant = variant && label ? strcmp(variant, label) == 0 : !variant && !label;
+    return name && role && same_variant && strcmp(name, guard->settings.name) == 0 &&
            (strcmp(role, "limit") == 0) == (guard->settings.role == GUARD_LIMIT) && same_limit &&
            json_number_value(json_object_get(object, "margin")) == guard->settings.margin;
 }

@@ -57,7 +57,7 @@ static void emit_goal_metric(const struct controller *controller, size_t variant
 
 static void emit_variant(const struct controller *controller, size_t index, struct emit *emit) {
     const struct variant_config *variant = &controller->config->variants[index];
-    bool candidate = index == controller->plan.candidate, baseline = index == controller->plan.baseline;
+    bool baseline = index == controller->plan.baseline;
     static struct variant_lane total;
     const struct plan_route *route =
         &publisher_plan(controller->control->publisher)->routes[controller->route];
@@ -72,8 +72,11 @@ static void emit_variant(const struct controller *controller, size_t index, stru
     emit_u64(emit_name(emit, "requests"), requests);
     emit_array(emit_name(emit, "metrics"));
     emit_goal_metric(controller, index, emit);
-    for (unsigned i = 0; (candidate || baseline) && i < controller->trial.guard_count; i++)
-        emit_metric(controller, i, candidate, emit);
+    for (unsigned i = 0; i < controller->trial.guard_count; i++) {
+        size_t arm = controller->trial.guards[i].settings.candidate;
+        if (index == arm || (baseline && arm == controller->plan.candidate))
+            emit_metric(controller, i, index == arm, emit);
+    }
     emit_end(emit, ']');
     emit_end(emit, '}');
 }
@@ -84,7 +87,7 @@ static void emit_comparison(const struct controller *controller, unsigned index,
     const struct rollout_config *config = controller->config->rollout;
     emit_object(emit);
     emit_text(emit_name(emit, "metric"), guard->settings.name);
-    emit_text(emit_name(emit, "of"), config->candidate);
+    emit_text(emit_name(emit, "of"), guard->settings.label ? guard->settings.label : config->candidate);
     emit_text(emit_name(emit, "against"), config->baseline);
     emit_text(emit_name(emit, "verdict"), verdict_name(outcome->verdict));
     emit_number(emit_name(emit, "difference"), outcome->candidate_estimate - outcome->baseline_estimate, 6);
@@ -263,7 +266,9 @@ static void emit_step_plan(const struct controller *controller, unsigned index, 
     emit_percent(emit_name(emit, "weight"), (uint16_t)step->weight);
     emit_array(emit_name(emit, "guards"));
     for (unsigned i = 0; i < controller->trial.guard_count; i++)
-        longest = fmax(longest, emit_guard_plan(controller, &controller->trial.guards[i], share, rps, emit));
+        if (controller->trial.guards[i].settings.candidate == controller->plan.candidate)
+            longest =
+                fmax(longest, emit_guard_plan(controller, &controller->trial.guards[i], share, rps, emit));
     emit_end(emit, ']');
     emit_number(emit_name(emit, "seconds"), ceil(longest), 0);
     emit_number(emit_name(emit, "configured_seconds"), (double)step->duration_ms / 1000, 3);

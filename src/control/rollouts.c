@@ -301,17 +301,11 @@ bool rollouts_feedback(struct rollouts *rollouts, size_t route, size_t variant, 
     if (!rollouts_has(rollouts, route))
         return false;
     struct controller *controller = rollouts->controllers[route];
-    struct guard *guard = trial_guard(&controller->trial, metric);
-    bool guarded = guard && guard->settings.kind == GUARD_SCORE;
     bool goal = controller->contest && controller->contest->settings.goal.kind == GUARD_SCORE &&
                 strcmp(controller->contest->settings.goal.name, metric) == 0;
     if (goal)
         contest_score(controller->contest, variant, score, unit_hash);
-    if (!guarded)
-        return goal;
-    if (variant == controller->plan.candidate || variant == controller->plan.baseline)
-        guard_score(guard, variant == controller->plan.candidate, score, unit_hash);
-    return true;
+    return trial_score(&controller->trial, metric, variant, score, unit_hash) || goal;
 }
 
 void rollouts_emit(const struct rollouts *rollouts, size_t route, struct emit *emit) {
@@ -374,8 +368,12 @@ bool rollouts_metrics(const struct rollouts *rollouts, size_t route, struct roll
 
 double rollouts_evidence(const struct rollouts *rollouts, size_t route, unsigned guard, const char **name) {
     const struct controller *controller = rollouts->controllers[route];
+    double most = -INFINITY; // of all candidates
     *name = controller->trial.guards[guard].settings.name;
-    return controller->outcomes[guard].log_harm / log(10);
+    for (unsigned i = 0; i < controller->trial.guard_count; i++)
+        if (strcmp(controller->trial.guards[i].settings.name, *name) == 0)
+            most = fmax(most, controller->outcomes[i].log_harm);
+    return most / log(10);
 }
 
 struct notifier_counts rollouts_notifications(const struct rollouts *rollouts) {

@@ -398,3 +398,16 @@ void experiment_forget_units(struct experiment *experiment) {
     for (size_t i = 0; i < SEEN_WORDS; i++)
         STORE(experiment->seen[i], 0);
 }
+
+void experiment_groups_add(struct experiment_group *groups, const struct experiment_group *more) {
+    for (size_t k = 0; k < EXPERIMENT_GROUPS; k++) {
+        groups[k].requests += more[k].requests;
+        groups[k].failed += more[k].failed;
+        groups[k].slow[0] += more[k].slow[0];
+        groups[k].slow[1] += more[k].slow[1];
+        for (int i = 0; i < EXPERIMENT_MEANS; i++) {
+            groups[k].values[i] += more[k].values[i];
+            groups[k].sums[i] += more[k].sums[i];
+        }
+    }
+}

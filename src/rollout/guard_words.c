@@ -98,6 +98,8 @@ static void say_verdict(const struct guard_levels *levels, struct guard_outcome 
 void guard_explain(const struct guard *guard, const struct guard_levels *levels,
                    struct guard_outcome *outcome) {
     outcome->because[0] = '\0';
+    if (guard->settings.label)
+        say(outcome, "%s: ", guard->settings.label);
     switch (guard->settings.kind) {
     case GUARD_ERROR_RATE:
         say_errors(guard, outcome);

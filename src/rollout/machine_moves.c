@@ -262,7 +262,9 @@ void move_switch_back(struct move *move) {
 void move_roll_back(struct move *move, const char *why) {
     struct machine *machine = move->machine;
     const struct rollout_plan *plan = move->plan;
-    uint16_t from = machine->weights[plan->candidate];
+    // Of an A/B test every variant but the baseline is a candidate.
+    uint16_t from = weighs(plan) ? machine->weights[plan->candidate]
+                                 : (uint16_t)(SHARE_WHOLE - machine->weights[plan->baseline]);
     bool cold = machine->state == ROLLOUT_PROMOTED && !machine->warm;
     if (machine->state != ROLLOUT_ROLLING_BACK && machine->state != ROLLOUT_ROLLED_BACK)
         machine->left = machine->state;

@@ -168,7 +168,9 @@ void move_by_resume(struct move *move) {
 
 void move_by_rollback(struct move *move) {
     struct machine *machine = move->machine;
-    if (machine->state == ROLLOUT_ROLLED_BACK && machine->weights[move->plan->candidate] == 0) {
+    bool gone = move->plan->strategy == ROLLOUT_AB ? machine->weights[move->plan->baseline] == SHARE_WHOLE
+                                                   : machine->weights[move->plan->candidate] == 0;
+    if (machine->state == ROLLOUT_ROLLED_BACK && gone) {
         move_refuse(move, "it is rolled back already");
     } else if (move->plan->strategy == ROLLOUT_ROLLING) {
         if (!rollout_state_running(machine->state)) {

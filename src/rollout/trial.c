@@ -32,13 +32,19 @@ void trial_init(struct trial *trial, const struct trial_settings *settings, uint
     struct guard_settings read[GUARDS_MOST];
     *trial = (struct trial){.settings = *settings};
     forget_designs(trial);
-    trial->guard_count = guards_read(settings->config, read, &trial->thresholds.first_byte);
+    unsigned own = guards_read(settings->config, read, &trial->thresholds.first_byte);
+    trial->guard_count = own * (1 + settings->other_count);
+    must(trial->guard_count <= GUARDS_MOST); // the configuration was checked
     trial->thresholds.group_slot[0] = trial->thresholds.group_slot[1] = EXPERIMENT_SLOTS;
     for (unsigned i = 0; i < trial->guard_count; i++) {
-        guard_init(&trial->guards[i], &read[i]);
+        const struct trial_other *other = i < own ? NULL : &settings->others[i / own - 1];
+        struct guard_settings each = read[i % own];
+        each.candidate = other ? other->arm : settings->candidate;
+        each.label = other ? other->name : settings->other_count ? settings->config->candidate : NULL;
+        guard_init(&trial->guards[i], &each);
         begin_at(&trial->guards[i], now);
     }
-    for (unsigned i = trial->guard_count; i-- > 0;) // the first of each kind
+    for (unsigned i = own; i-- > 0;) // the first of each kind
         if (read[i].kind == GUARD_LATENCY)
             trial->thresholds.group_slot[read[i].first_byte] = read[i].slot;
     trial->counted = now;
@@ -59,8 +65,8 @@ void trial_reset(struct trial *trial, uint64_t now) {
 
 static bool same_question(const struct guard_settings *a, const struct guard_settings *b) {
     bool same_limit = a->limit == b->limit || (isnan(a->limit) && isnan(b->limit));
-    return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->margin == b->margin && same_limit &&
-           (a->role == GUARD_LIMIT) == (b->role == GUARD_LIMIT);
+    return strcmp(a->name, b->name) == 0 && a->candidate == b->candidate && a->kind == b->kind &&
+           a->margin == b->margin && same_limit && (a->role == GUARD_LIMIT) == (b->role == GUARD_LIMIT);
 }
 
 void trial_adopt(struct trial *trial, const struct trial_settings *settings, uint64_t now) {
@@ -104,7 +110,7 @@ static bool known_quantile(const struct guard_settings *settings, const struct h
 static void aim(struct trial *trial, const struct guard *guard, const struct histogram *history) {
     unsigned slot = guard->settings.slot;
     uint32_t *baseline = &trial->thresholds.limit_us[trial->settings.baseline][slot];
-    uint32_t *candidate = &trial->thresholds.limit_us[trial->settings.candidate][slot];
+    uint32_t *candidate = &trial->thresholds.limit_us[guard->settings.candidate][slot];
     if (guard->settings.role == GUARD_LIMIT) {
         *baseline = *candidate = (uint32_t)fmin(guard->settings.limit, (double)ABSOLUTE_LATEST);
         return;
@@ -122,8 +128,11 @@ void trial_take_goal(struct trial *trial, struct guard_settings *goal) {
     if (!trial->has_goal)
         return;
     goal->slot = 0;
-    for (unsigned i = 0; i < trial->guard_count; i++)
-        goal->slot += trial->guards[i].settings.kind == GUARD_LATENCY;
+    for (unsigned i = 0; i < trial->guard_count; i++) {
+        const struct guard_settings *settings = &trial->guards[i].settings;
+        if (settings->kind == GUARD_LATENCY && settings->slot >= goal->slot)
+            goal->slot = settings->slot + 1;
+    }
     must(goal->slot < EXPERIMENT_SLOTS); // the configuration was checked
     trial->goal = *goal;
     if (goal->first_byte)
@@ -168,10 +177,10 @@ struct pair {
     struct experiment_cell baseline, candidate;
 };
 
-static bool read_pair(struct trial *trial, const struct trial_source *source, uint64_t tick,
+static bool read_pair(struct trial *trial, size_t candidate, const struct trial_source *source, uint64_t tick,
                       struct pair *pair) {
     bool whole = source->read(source->context, trial->settings.baseline, tick, &pair->baseline) &&
-                 source->read(source->context, trial->settings.candidate, tick, &pair->candidate);
+                 source->read(source->context, candidate, tick, &pair->candidate);
     trial->lost += !whole;
     return whole;
 }
@@ -214,7 +223,7 @@ static void advance_soon(struct trial *trial, struct guard *guard, uint64_t now,
                          const struct trial_source *source) {
     struct pair pair;
     for (; guard->next_soon + 2 <= now; guard->next_soon++)
-        if (read_pair(trial, source, guard->next_soon, &pair))
+        if (read_pair(trial, guard->settings.candidate, source, guard->next_soon, &pair))
             feed_errors(guard, &pair, true);
 }
 
@@ -235,7 +244,7 @@ static void advance(struct trial *trial, struct guard *guard, uint64_t now,
                     const struct trial_source *source) {
     struct pair pair;
     for (; guard->next + 1 < now; guard->next++) {
-        if (!read_pair(trial, source, guard->next, &pair))
+        if (!read_pair(trial, guard->settings.candidate, source, guard->next, &pair))
             continue;
         if (guard->next + 1 + maturity(trial, guard, &pair) > now)
             return;
@@ -257,7 +266,7 @@ static void count_step(struct trial *trial, uint64_t now, const struct trial_sou
     if (trial->counted + 64 < now)
         trial->counted = now - 64;
     for (; trial->counted + 2 <= now; trial->counted++) {
-        if (!read_pair(trial, source, trial->counted, &pair))
+        if (!read_pair(trial, trial->settings.candidate, source, trial->counted, &pair))
             continue;
         trial->step_requests += pair.candidate.started;
         double all = (double)pair.candidate.started + pair.baseline.started;
@@ -307,7 +316,8 @@ void trial_ratio(struct trial *trial, const uint64_t *units, const double *share
         trial->ratio_broken = true;
 }
 
-void trial_watch(struct trial *trial, bool watching) {
+void trial_watch(struct trial *trial, bool watching, size_t arm) {
+    trial->watched = arm;
     for (unsigned i = 0; i < trial->guard_count; i++)
         guard_watch(&trial->guards[i], watching);
 }
@@ -339,7 +349,8 @@ void trial_judge(struct trial *trial, struct guard_outcome *outcomes, struct jud
     for (unsigned i = 0; i < trial->guard_count; i++) {
         struct guard *guard = &trial->guards[i];
         guard_judge(guard, &trial->levels, trial_design_effect(trial, guard), trial->share, &outcomes[i]);
-        if (guard->settings.dry_run)
+        bool withdrawn = guard->watching && guard->settings.candidate != trial->watched;
+        if (guard->settings.dry_run || withdrawn)
             continue;
         if (guard->settings.role == GUARD_SIGNAL) {
             take(&judgement->signals, outcomes[i].verdict);
@@ -359,10 +370,16 @@ void trial_judge(struct trial *trial, struct guard_outcome *outcomes, struct jud
             "units do not arrive in the configured proportion: the comparison cannot be trusted";
 }
 
-struct guard *trial_guard(struct trial *trial, const char *name) {
-    for (unsigned i = 0; i < trial->guard_count; i++)
-        if (trial->guards[i].settings.role != GUARD_LIMIT &&
-            strcmp(trial->guards[i].settings.name, name) == 0)
-            return &trial->guards[i];
-    return NULL;
+bool trial_score(struct trial *trial, const char *name, size_t arm, double score, uint64_t unit_hash) {
+    bool asked = false;
+    for (unsigned i = 0; i < trial->guard_count; i++) {
+        struct guard *guard = &trial->guards[i];
+        if (guard->settings.role == GUARD_LIMIT || guard->settings.kind != GUARD_SCORE ||
+            strcmp(guard->settings.name, name) != 0)
+            continue;
+        asked = true;
+        if (arm == guard->settings.candidate || arm == trial->settings.baseline)
+            guard_score(guard, arm == guard->settings.candidate, score, unit_hash);
+    }
+    return asked;
 }

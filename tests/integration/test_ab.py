@@ -1,6 +1,7 @@
 """A/B tests: scores come in as feedback, the better variant wins, equal ones do not."""
 import json
 import random
+import threading
 
 import pytest
 
@@ -95,3 +96,54 @@ def test_less_wins(start_sluice, upstream, goal):
     assert rollout_of(daemon)["winner"] == "canary" and rollout_of(daemon)["state"] == "stopped"
     assert f"canary wins by {goal}" in decisions_of(daemon)[-1]["because"]
     assert daemon.cli("watch", "chat", "--exit-status").returncode == 0
+
+
+def three(start_sluice, upstream, third, **rollout):
+    weights = {"stable": 34, "second": 33, "third": 33}
+    handlers = {"stable": answering(), "second": answering(), "third": third}
+    variants = {n: {"pool": n, "weight": w, "version": f"{n}-1"} for n, w in weights.items()}
+    settings = {"strategy": "ab", "baseline": "stable", "candidate": "second", "goal": {"metric": "quality"}, "horizon": "1s", **rollout}
+    return start_sluice({"pools": {n: pool(upstream(n, handlers[n]), ejection={"consecutive_failures": 0}) for n in weights},
+                         "routes": [route("chat", variants, sticky={"by": ["header X-User-Id"]}, rollout=settings)]})
+
+
+def test_each_of_several_candidates_is_guarded(start_sluice, upstream):
+    daemon = three(start_sluice, upstream, answering(error_rate=1), guards={"error_rate": {"margin": 1}})
+    load = Paced(daemon.address, 100, threads=6)
+    wait_for(lambda: rollout_of(daemon)["state"] == "rolled_back", patience(20))
+    load.stop()
+    guards = {guard["variant"]: guard["verdict"] for guard in rollout_of(daemon)["guards"]}
+    assert guards["third"] == "fail" and guards["second"] != "fail", guards
+    last = decisions_of(daemon)[-1]
+    assert last["because"].startswith("back from 66 % to 0 % at once: third: failed"), last["because"]
+    assert weight_of(daemon, "stable") == 100
+    assert "error_rate of third" in daemon.cli("status", "chat").stdout
+    report = json.loads(daemon.cli("report", "chat", "--json").stdout)
+    assert {(c["metric"], c["of"]) for c in report["comparisons"] if "of" in c} == {("error_rate", "second"), ("error_rate", "third")}
+
+
+def test_the_best_of_three_wins_and_is_watched(start_sluice, upstream):
+    """Its guard goes on after the others have no traffic any more; and a restart forgets none of them."""
+    sick = threading.Event()
+    daemon = three(start_sluice, upstream, lambda _request, reply: reply.send(500 if sick.is_set() else 200, "x"),
+                   guards={"error_rate": {"margin": 5}}, on_winner="promote", watch="10m")
+    load = Paced(daemon.address, 100, threads=6)
+    wait_for(lambda: all(g["baseline"]["requests"] > 150 for g in rollout_of(daemon)["guards"]), patience(30))
+    load.address = None
+    daemon.restart()
+    load.address = daemon.address
+    assert all(g["baseline"]["requests"] > 100 for g in rollout_of(daemon)["guards"])
+    admin = Admin(daemon.config["admin"]["address"][5:])
+    rng = random.Random(3)
+    for number in range(6000):
+        variant = ("stable", "second", "third")[number % 3]
+        body = {"route": "chat", "variant": variant, "score": 1 if rng.random() < (0.9 if variant == "third" else 0.5) else 0}
+        assert admin.ask("POST", "/api/v1/feedback", body=json.dumps(body)).status == 200
+        if number % 100 == 99 and rollout_of(daemon)["winner"]:
+            break
+    wait_for(lambda: rollout_of(daemon)["state"] == "watch", patience(20))
+    assert rollout_of(daemon)["winner"] == "third" and weight_of(daemon, "third") == 100
+    sick.set()
+    wait_for(lambda: rollout_of(daemon)["state"] == "rolled_back", patience(20))
+    load.stop()
+    assert weight_of(daemon, "stable") == 100 and "third: failed" in decisions_of(daemon)[-1]["because"]

@@ -204,7 +204,7 @@ void simulate_policy(const struct options *options) {
         "alpha 0.05; a look every second; a step that says nothing within 2 h is held)");
     table_columns(
         "errors of the candidate | requests/s | promoted | rolled back | held | mostly after | failed "
-        "requests of the candidate | reference | |");
+        "requests of the candidate | reference | its time");
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
         if (options->full || rows[i].small)
             row_of(options, &rows[i]);

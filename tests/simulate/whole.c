@@ -129,7 +129,7 @@ static void begin(struct world *world, const struct whole *with, const struct ro
     world->with = with;
     world->now = START;
     world->version = 2;
-    struct trial_settings settings = {route->rollout, 0, 1, 3};
+    struct trial_settings settings = {.config = route->rollout, .candidate = 1, .arms = 3};
     trial_init(&world->trial, &settings, START);
     rollout_plan_read(&world->plan, route, NULL);
     machine_init(&world->machine, &world->plan);
@@ -213,6 +213,7 @@ static void row_of(const struct options *options, const struct whole *with) {
 }
 
 void simulate_whole(const struct options *options) {
+    // A margin of 20 % is 9 buckets of 32 to the octave: 2^(9/32).
     static const struct whole rows[] = {
         {"all requests fail", 1, 1, 100, false, true},
         {"5 % fail", 0.05, 1, 100, false, true},
@@ -221,7 +222,7 @@ void simulate_whole(const struct options *options) {
         {"0.85 % fail: the margin's edge", 0.0085, 1, 100, false, false},
         {"equal, two guards", 0.005, 1, 100, true, true},
         {"equal, two guards", 0.005, 1, 1000, true, false},
-        {"20 % slower: the margin's edge", 0.005, 1.2, 100, true, false},
+        {"21.5 % slower: the margin's edge", 0.005, 1.2152915, 100, true, false},
         {"twice as slow", 0.005, 2, 100, true, true},
         {"5 % fail", 0.05, 1, 10, false, false},
         {"5 % fail", 0.05, 1, 1000, false, false},

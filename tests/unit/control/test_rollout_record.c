@@ -31,7 +31,8 @@ static void begin(struct scene *scene, const char *text) {
     const struct route_config *route = &scene->config->routes[0];
     rollout_plan_read(&plan, route, NULL);
     machine_init(&scene->machine, &plan);
-    trial_init(&scene->trial, &(struct trial_settings){route->rollout, 0, 1, 3}, 1000);
+    trial_init(&scene->trial, &(struct trial_settings){.config = route->rollout, .candidate = 1, .arms = 3},
+               1000);
     scene->record =
         (struct rollout_record){.route = route, .machine = &scene->machine, .trial = &scene->trial};
 }

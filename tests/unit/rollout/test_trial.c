@@ -1,290 +1,190 @@
-// A trial over simulated ticks: two arms whose requests fail and take time by chance, seeded.
+// A trial over simulated ticks: two arms.
 #include "base/random.h"
-#include "base/strbuf.h"
-#include "config/config.h"
-#include "rollout/trial.h"
+#include "trial_run.h"
 #include "unit.h"
 
 #include <math.h>
 #include <string.h>
 
-#define START UINT64_C(100000)
-#define ARMS  3
-
-struct arm {                                // what its requests are like
-    double per_tick, error_rate, slow_rate; // slow_rate: beyond the threshold of its arm
-    bool errors_late;                       // they take 10 s to fail
-};
-struct world {
-    struct arm arms[ARMS];
-    uint64_t now, seed;
-    bool gone; // ticks cannot be read
-};
-
-static uint32_t some(struct random_state *random, double n, double p) {
-    uint32_t hits = 0;
-    for (int i = 0; i < (int)n; i++)
-        hits += (double)(random_next(random) >> 11) / 9007199254740992.0 < p;
-    return hits;
-}
-
-// The same tick always has the same outcomes; what is late is not there before its time.
-static bool read_tick(void *context, size_t arm, uint64_t tick, struct experiment_cell *cell) {
-    const struct world *world = context;
-    const struct arm *like = &world->arms[arm];
-    struct random_state random;
-    random_seed_fixed(&random, world->seed * 1000003 + tick * 7 + arm);
-    double n = like->per_tick < 1 ? some(&random, 1, like->per_tick) : like->per_tick;
-    uint32_t failed = some(&random, n, like->error_rate), slow = some(&random, n - failed, like->slow_rate);
-    *cell = (struct experiment_cell){.tick = tick, .started = (uint32_t)n, .version = 2};
-    if (!like->errors_late) {
-        cell->failed_soon = cell->failed = failed;
-    } else if (tick + 41 <= world->now) {
-        cell->failed = failed;
-    }
-    for (int i = 0; i < EXPERIMENT_SLOTS; i++) {
-        cell->limit_us[i] = 100000u << (arm == 1);
-        cell->within[i] = (uint32_t)n - failed - slow;
-    }
-    return !world->gone;
-}
-
-static struct config *configure(const char *rollout) {
-    struct strbuf text = {0};
-    struct diagnostics diagnostics;
-    strbuf_format(&text,
-                  "listeners: [{address: '127.0.0.1:0'}]\n"
-                  "pools: {blue: {endpoints: [http://127.0.0.1:9000]}}\n"
-                  "routes:\n"
-                  "  - name: chat\n"
-                  "    variants:\n"
-                  "      stable: {pool: blue, weight: 95, price: {input: 1, output: 1}}\n"
-                  "      canary: {pool: blue, weight: 5, price: {input: 1, output: 1}}\n"
-                  "    rollout: {strategy: canary, steps: [{weight: 5}], %s}\n",
-                  rollout);
-    struct config *config = config_parse("test.yaml", strbuf_as_slice(&text), &diagnostics);
-    for (size_t i = 0; !config && i < diagnostics.count; i++)
-        print_error("%s\n", diagnostics.items[i].text);
-    assert_non_null(config);
-    strbuf_free(&text);
-    return config;
-}
-
-struct run {
-    struct config *config;
-    struct trial trial;
-    struct world world;
-    struct guard_outcome outcomes[GUARDS_MOST];
-    struct judgement judgement;
-};
-
-static void begin(struct run *run, const char *rollout, uint64_t seed) {
-    memset(run, 0, sizeof *run);
-    run->config = configure(rollout);
-    run->world.now = START;
-    run->world.seed = seed;
-    run->world.arms[0] = (struct arm){.per_tick = 95, .error_rate = 0.005, .slow_rate = 0.05};
-    run->world.arms[1] = (struct arm){.per_tick = 5, .error_rate = 0.005, .slow_rate = 0.05};
-    struct trial_settings settings = {run->config->routes[0].rollout, 0, 1, ARMS};
-    trial_init(&run->trial, &settings, START);
-}
-
-static void end(struct run *run) {
-    config_unref(run->config);
-}
-
-static enum verdict tick(struct run *run) {
-    struct trial_source source = {read_tick, &run->world};
-    run->world.now++;
-    trial_advance(&run->trial, run->world.now, 250, &source);
-    trial_judge(&run->trial, run->outcomes, &run->judgement);
-    return run->judgement.guards;
-}
-
-// Ticks until the verdict comes; 0: not within `most`.
-static unsigned until(struct run *run, enum verdict verdict, unsigned most) {
-    for (unsigned i = 1; i <= most; i++)
-        if (tick(run) == verdict)
-            return i;
-    return 0;
-}
-
 static void a_dead_candidate_is_seen_at_once(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "guards: {error_rate: {margin: 0.5}}", 1);
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}}", 1);
     run.world.arms[1].error_rate = 1;
-    unsigned ticks = until(&run, VERDICT_FAIL, 100);
+    unsigned ticks = trial_run_until(&run, VERDICT_FAIL, 100);
     assert_in_range(ticks, 2, 4); // a tick to end, one to mature: 5 failed requests or a few more
     assert_non_null(strstr(run.judgement.because, "it is worse"));
     // It stands, whatever comes after.
     run.world.arms[1].error_rate = 0;
-    assert_int_equal(until(&run, VERDICT_PASS, 2000), 0);
-    end(&run);
+    assert_int_equal(trial_run_until(&run, VERDICT_PASS, 2000), 0);
+    trial_run_end(&run);
 }
 
 static void a_bad_candidate_is_seen(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "guards: {error_rate: {margin: 0.5}}", 2);
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}}", 2);
     run.world.arms[1].error_rate = 0.05;
-    assert_in_range(until(&run, VERDICT_FAIL, 2000), 3, 500);
-    end(&run);
+    assert_in_range(trial_run_until(&run, VERDICT_FAIL, 2000), 3, 500);
+    trial_run_end(&run);
 }
 
 // Errors that take long are seen too, after the horizon.
 static void late_errors_are_seen(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "guards: {error_rate: {margin: 0.5}}, horizon: 15s", 3);
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}}, horizon: 15s", 3);
     run.world.arms[1].error_rate = 0.5;
     run.world.arms[1].errors_late = true;
-    assert_in_range(until(&run, VERDICT_FAIL, 2000), 61, 80);
-    end(&run);
+    assert_in_range(trial_run_until(&run, VERDICT_FAIL, 2000), 61, 80);
+    trial_run_end(&run);
 }
 
 static void a_slow_candidate_is_seen(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "guards: {latency_p95: {margin: 20}}", 4);
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {latency_p95: {margin: 20}}", 4);
     run.trial.thresholds.limit_us[0][0] = run.trial.thresholds.limit_us[1][0] = 100000;
     run.world.arms[1].slow_rate = 0.3;
-    assert_in_range(until(&run, VERDICT_FAIL, 2000), 3, 400);
-    end(&run);
+    assert_in_range(trial_run_until(&run, VERDICT_FAIL, 2000), 3, 400);
+    trial_run_end(&run);
 }
 
 static void equal_arms_are_never_taken_back(void **state) {
     (void)state;
     for (uint64_t seed = 10; seed < 30; seed++) {
-        struct run run;
-        begin(&run, "guards: {error_rate: {margin: 0.5}, latency_p95: {margin: 10}, ttft_p50: {margin: 10}}",
-              seed);
-        assert_int_equal(until(&run, VERDICT_FAIL, 1000), 0);
-        end(&run);
+        struct trial_run run;
+        trial_run_begin(
+            &run, "guards: {error_rate: {margin: 0.5}, latency_p95: {margin: 10}, ttft_p50: {margin: 10}}",
+            seed);
+        assert_int_equal(trial_run_until(&run, VERDICT_FAIL, 1000), 0);
+        trial_run_end(&run);
     }
 }
 
 static void a_good_candidate_passes(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "guards: {error_rate: {margin: 1}}", 5);
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 1}}", 5);
     run.world.arms[0].per_tick = run.world.arms[1].per_tick = 50;
-    unsigned ticks = until(&run, VERDICT_PASS, 2000);
+    unsigned ticks = trial_run_until(&run, VERDICT_PASS, 2000);
     assert_in_range(ticks, 120, 600); // the horizon of 30 s, and evidence
     assert_int_equal(run.judgement.step, VERDICT_PASS);
-    end(&run);
+    trial_run_end(&run);
 }
 
 static void without_requests_there_is_no_data(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "guards: {error_rate: {margin: 1}}, horizon: 1s", 6);
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 1}}, horizon: 1s", 6);
     run.world.arms[1].per_tick = 0;
-    assert_int_equal(until(&run, VERDICT_PASS, 500), 0);
+    assert_int_equal(trial_run_until(&run, VERDICT_PASS, 500), 0);
     assert_int_equal(run.judgement.guards, VERDICT_NO_DATA);
     // Data that dries up is no data either, though it had passed.
     run.world.arms[0].per_tick = run.world.arms[1].per_tick = 50;
-    assert_int_not_equal(until(&run, VERDICT_PASS, 2000), 0);
+    assert_int_not_equal(trial_run_until(&run, VERDICT_PASS, 2000), 0);
     run.world.arms[1].per_tick = 0;
-    assert_in_range(until(&run, VERDICT_NO_DATA, 2000), 200, 260);
-    end(&run);
+    assert_in_range(trial_run_until(&run, VERDICT_NO_DATA, 2000), 200, 260);
+    trial_run_end(&run);
 }
 
 static void an_absolute_limit_needs_no_baseline(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "limits: {error_rate: 25}", 7);
+    struct trial_run run;
+    trial_run_begin(&run, "limits: {error_rate: 25}", 7);
     run.world.arms[0].per_tick = 0;
     run.world.arms[1].error_rate = 0.2;
-    assert_int_equal(until(&run, VERDICT_FAIL, 500), 0);
+    assert_int_equal(trial_run_until(&run, VERDICT_FAIL, 500), 0);
     assert_int_equal(run.judgement.guards, VERDICT_PASS);
     run.world.arms[1].error_rate = 0.6;
-    assert_in_range(until(&run, VERDICT_FAIL, 500), 2, 60);
-    end(&run);
+    assert_in_range(trial_run_until(&run, VERDICT_FAIL, 500), 2, 60);
+    trial_run_end(&run);
 }
 
 static void a_signal_and_a_rehearsal_do_not_fail_the_guards(void **state) {
     (void)state;
-    struct run run;
-    begin(&run,
-          "signals: {error_rate: {margin: 0.5}}, guards: {latency_p95: {margin: 20}}, dry_run: [latency_p95]",
-          8);
+    struct trial_run run;
+    trial_run_begin(
+        &run,
+        "signals: {error_rate: {margin: 0.5}}, guards: {latency_p95: {margin: 20}}, dry_run: [latency_p95]",
+        8);
     run.world.arms[1].error_rate = 1;
-    assert_int_equal(until(&run, VERDICT_FAIL, 200), 0);
+    assert_int_equal(trial_run_until(&run, VERDICT_FAIL, 200), 0);
     assert_int_equal(run.judgement.signals, VERDICT_FAIL);
     assert_int_equal(run.outcomes[0].verdict, VERDICT_FAIL); // shown all the same
-    end(&run);
+    trial_run_end(&run);
 }
 
 // At 100 % the baseline has no traffic: the candidate is held against what the baseline was.
 static void the_watch_goes_on_without_a_baseline(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "guards: {error_rate: {margin: 0.5}}, horizon: 1s", 9);
-    until(&run, VERDICT_FAIL, 200);
-    trial_watch(&run.trial, true);
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}}, horizon: 1s", 9);
+    trial_run_until(&run, VERDICT_FAIL, 200);
+    trial_watch(&run.trial, true, 1);
     run.world.arms[0].per_tick = 0;
     run.world.arms[1].per_tick = 100;
-    assert_int_equal(until(&run, VERDICT_FAIL, 400), 0);
+    assert_int_equal(trial_run_until(&run, VERDICT_FAIL, 400), 0);
     run.world.arms[1].error_rate = 0.2;
-    assert_in_range(until(&run, VERDICT_FAIL, 400), 1, 12);
-    end(&run);
+    assert_in_range(trial_run_until(&run, VERDICT_FAIL, 400), 1, 12);
+    trial_run_end(&run);
 }
 
 static void a_broken_sample_ratio_is_told(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "guards: {error_rate: {margin: 0.5}}", 10);
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}}", 10);
     trial_ratio(&run.trial, (uint64_t[]){9500, 500, 0}, (double[]){0.95, 0.05, 0});
-    tick(&run);
+    trial_run_tick(&run);
     assert_false(run.judgement.sample_ratio_broken);
     trial_ratio(&run.trial, (uint64_t[]){9000, 1000, 0}, (double[]){0.95, 0.05, 0});
     trial_ratio(&run.trial, (uint64_t[]){9500, 500, 0}, (double[]){0.95, 0.05, 0});
-    tick(&run);
+    trial_run_tick(&run);
     assert_true(run.judgement.sample_ratio_broken); // it stands
     trial_reset(&run.trial, run.world.now);
-    tick(&run);
+    trial_run_tick(&run);
     assert_false(run.judgement.sample_ratio_broken);
-    end(&run);
+    trial_run_end(&run);
 }
 
 static void changed_margins_begin_anew(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "guards: {error_rate: {margin: 0.5}, latency_p95: {margin: 20}}", 11);
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}, latency_p95: {margin: 20}}", 11);
     run.world.arms[1].error_rate = 1;
     run.world.arms[1].slow_rate = 1;
     for (int i = 0; i < 100; i++)
-        tick(&run);
+        trial_run_tick(&run);
     assert_int_equal(run.outcomes[1].verdict, VERDICT_FAIL);
-    struct config *edited = configure("guards: {latency_p95: {margin: 20}, error_rate: {margin: 50}}");
-    struct trial_settings settings = {edited->routes[0].rollout, 0, 1, ARMS};
+    struct config *edited =
+        trial_run_configure("guards: {latency_p95: {margin: 20}, error_rate: {margin: 50}}");
+    struct trial_settings settings = {.config = edited->routes[0].rollout, .candidate = 1, .arms = ARMS};
     trial_adopt(&run.trial, &settings, run.world.now);
     trial_judge(&run.trial, run.outcomes, &run.judgement);
     assert_string_equal(run.trial.guards[1].settings.name, "error_rate");
     assert_int_equal(run.outcomes[1].verdict, VERDICT_NO_DATA);
     assert_int_equal(run.outcomes[0].verdict, VERDICT_FAIL); // its question is the same
-    end(&run);
+    trial_run_end(&run);
     config_unref(edited);
 }
 
 static void ticks_that_went_are_counted_as_lost(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "guards: {error_rate: {margin: 0.5}}", 12);
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}}", 12);
     run.world.gone = true;
-    until(&run, VERDICT_PASS, 200);
+    trial_run_until(&run, VERDICT_PASS, 200);
     assert_true(run.trial.lost > 0);
     assert_int_equal(run.judgement.guards, VERDICT_NO_DATA);
-    end(&run);
+    trial_run_end(&run);
 }
 
 static void thresholds_follow_the_baseline(void **state) {
     (void)state;
-    struct run run;
+    struct trial_run run;
     static struct histogram whole, first_byte;
-    begin(&run, "guards: {latency_p95: {margin: 100}, ttft_p50: {margin: 0}}, limits: {latency_p95: 10s}",
-          13);
+    trial_run_begin(
+        &run, "guards: {latency_p95: {margin: 100}, ttft_p50: {margin: 0}}, limits: {latency_p95: 10s}", 13);
     assert_true(trial_aim(&run.trial, &whole, &first_byte));
     assert_int_equal(run.trial.thresholds.limit_us[0][0], 0); // nothing is known yet
     assert_int_equal(run.trial.thresholds.limit_us[1][2], 10000000);
@@ -299,15 +199,15 @@ static void thresholds_follow_the_baseline(void **state) {
     assert_int_equal(run.trial.thresholds.limit_us[0][1], run.trial.thresholds.limit_us[1][1]);
     assert_int_equal(run.trial.thresholds.first_byte, 2);
     assert_false(trial_aim(&run.trial, &whole, &first_byte));
-    end(&run);
+    trial_run_end(&run);
 }
 
 // Users whose requests fail together: evidence is worth less, and the design effect says how much.
 static void users_that_hang_together_weaken_evidence(void **state) {
     (void)state;
-    struct run run;
+    struct trial_run run;
     static struct experiment_group baseline[EXPERIMENT_GROUPS], candidate[EXPERIMENT_GROUPS];
-    begin(&run, "guards: {error_rate: {margin: 0.5}}", 14);
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}}", 14);
     for (int i = 0; i < EXPERIMENT_GROUPS; i++)
         baseline[i] = (struct experiment_group){.requests = 100, .failed = i % 20 == 0 ? 20 : 0};
     trial_design(&run.trial, baseline, candidate);
@@ -316,17 +216,17 @@ static void users_that_hang_together_weaken_evidence(void **state) {
         baseline[i].failed = 1;
     trial_design(&run.trial, baseline, candidate);
     assert_float_equal(run.trial.designs[DESIGN_FAILED].effect, 1, 1e-9);
-    end(&run);
+    trial_run_end(&run);
 }
 
 // A reload keeps what was measured, and groups that begin anew (a restart, other variants) do not make the
 // evidence of before stronger than it was.
 static void what_units_weaken_stays_weak(void **state) {
     (void)state;
-    struct run run;
+    struct trial_run run;
     static struct experiment_group baseline[EXPERIMENT_GROUPS], candidate[EXPERIMENT_GROUPS], none;
     const struct design *design = &run.trial.designs[DESIGN_FAILED];
-    begin(&run, "guards: {error_rate: {margin: 0.5}}", 15);
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}}", 15);
     for (int i = 0; i < EXPERIMENT_GROUPS; i++)
         baseline[i] = (struct experiment_group){.requests = 100, .failed = i % 20 == 0 ? 20 : 0};
     trial_design(&run.trial, baseline, candidate);
@@ -350,15 +250,15 @@ static void what_units_weaken_stays_weak(void **state) {
     trial_design(&run.trial, baseline, candidate);
     trial_reset(&run.trial, run.world.now);
     assert_true(design->effect == 1);
-    end(&run);
+    trial_run_end(&run);
 }
 
 // Costs: users whose requests are all dear or all cheap. The same sums say less.
 static void users_that_hang_together_weaken_means(void **state) {
     (void)state;
-    struct run run;
+    struct trial_run run;
     static struct experiment_group groups[2][EXPERIMENT_GROUPS];
-    begin(&run, "guards: {cost_per_request: {margin: 10}}", 16);
+    trial_run_begin(&run, "guards: {cost_per_request: {margin: 10}}", 16);
     struct experiment_sum arms[2] = {{0}};
     for (int arm = 0; arm < 2; arm++) {
         for (int i = 0; i < EXPERIMENT_GROUPS;
@@ -379,18 +279,17 @@ static void users_that_hang_together_weaken_means(void **state) {
     trial_judge(&run.trial, run.outcomes, &run.judgement);
     assert_true(run.outcomes[0].log_harm < independent / 10);
     assert_true(run.outcomes[0].high - run.outcomes[0].low > 4 * width);
-    end(&run);
+    trial_run_end(&run);
 }
 
 // Scores of two arms that are as good: how many more are needed is said once they differ at all.
 static void a_mean_says_how_much_is_missing(void **state) {
     (void)state;
-    struct run run;
-    begin(&run, "guards: {quality: {margin: 0.05}}", 17);
-    struct guard *guard = trial_guard(&run.trial, "quality");
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {quality: {margin: 0.05}}", 17);
     double first = 0;
     for (int i = 0; i < 4000; i++) {
-        guard_score(guard, i % 2, i % 10 < 8 ? 0.9 : 0.3, SCORE_WITHOUT_UNIT);
+        trial_score(&run.trial, "quality", (size_t)i % 2, i % 10 < 8 ? 0.9 : 0.3, SCORE_WITHOUT_UNIT);
         trial_judge(&run.trial, run.outcomes, &run.judgement);
         if (i == 300)
             first = run.outcomes[0].requests_left;
@@ -400,26 +299,25 @@ static void a_mean_says_how_much_is_missing(void **state) {
     }
     assert_int_equal(run.judgement.guards, VERDICT_PASS);
     assert_true(first > 10 && first < 4000);
-    end(&run);
+    trial_run_end(&run);
 }
 
 static void scores_of_the_same_units_say_less(void **state) {
     (void)state;
-    struct run run;
+    struct trial_run run;
     double log_harm[2];
     for (int known = 0; known < 2; known++) {
-        begin(&run, "guards: {quality: {margin: 0.05}}", 18);
-        struct guard *guard = trial_guard(&run.trial, "quality");
+        trial_run_begin(&run, "guards: {quality: {margin: 0.05}}", 18);
         for (uint64_t i = 0; i < 4000;
              i++) { // 40 raters of each arm, 50 times each; the candidate's are harsher
             bool candidate = i % 2, good = i / 2 % 40 < (candidate ? 20 : 30);
             uint64_t rater = (i % 80 + 1) * UINT64_C(0x9e3779b97f4a7c15);
-            guard_score(guard, candidate, good, known ? rater : SCORE_WITHOUT_UNIT);
+            trial_score(&run.trial, "quality", candidate, good, known ? rater : SCORE_WITHOUT_UNIT);
         }
         trial_judge(&run.trial, run.outcomes, &run.judgement);
         log_harm[known] = run.outcomes[0].log_harm;
         assert_int_equal(run.outcomes[0].verdict, known ? VERDICT_WAIT : VERDICT_FAIL);
-        end(&run);
+        trial_run_end(&run);
     }
     assert_true(log_harm[1] < log_harm[0] / 10);
 }
