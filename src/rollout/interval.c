@@ -1,14 +1,11 @@
 #include "rollout/interval.h"
 
+#include "sums.h"
+
 #include <math.h>
 
 #define PRIOR 0.5
 #define BEST  2000 // values at which the interval of a mean is tightest
-
-static double log_gamma(double x) {
-    int sign;
-    return lgamma_r(x, &sign);
-}
 
 static double log_beta(double a, double b) {
     return log_gamma(a) + log_gamma(b) - log_gamma(a + b);

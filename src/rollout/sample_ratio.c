@@ -1,13 +1,8 @@
 #include "rollout/sample_ratio.h"
 
-#include <math.h>
+#include "sums.h"
 
-// lgamma sets a global sign; the arguments here are positive and one thread asks, but the reentrant one costs
-// nothing.
-static double log_gamma(double x) {
-    int sign;
-    return lgamma_r(x, &sign);
-}
+#include <math.h>
 
 double sample_ratio_log_e(const uint64_t *units, const double *shares, size_t arms, double concentration) {
     double all = 0, log_e = 0;

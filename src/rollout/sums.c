@@ -20,3 +20,9 @@ double log_sum(const double *terms, unsigned count) {
         sum += exp(terms[i] - most);
     return most + log(sum);
 }
+
+// lgamma sets a global sign; the arguments here are positive.
+double log_gamma(double x) {
+    int sign;
+    return lgamma_r(x, &sign);
+}
