@@ -20,7 +20,7 @@ static void say_share(struct guard_outcome *outcome, const char *who, double eve
 }
 
 static void say_errors(const struct guard *guard, struct guard_outcome *outcome) {
-    say_share(outcome, "failed: candidate", outcome->candidate_events, outcome->candidate_count);
+    say_share(outcome, "failed requests: candidate", outcome->candidate_events, outcome->candidate_count);
     if (guard->settings.role == GUARD_LIMIT) {
         say(outcome, ", limit %.4g %%", 100 * guard->settings.limit);
     } else if (guard->watching) {

@@ -125,7 +125,7 @@ def test_a_canary_that_gets_worse_is_rolled_back_with_the_reason(demo, kind, gua
     assert action == "rollback" and way.endswith("-> rolled_back (stable 100 %, canary 0 %)")
     assert any(verdicts[guard] == "fail" for guard in guards), verdicts
     assert re.search(r"it is worse: e-value [\d.e+]+, \d+ suffices", because)
-    start = {"errors": "failed: ", "latency": "(first byte )?slower than the baseline's p95 plus 50 %: ",
+    start = {"errors": "failed requests: ", "latency": "(first byte )?slower than the baseline's p95 plus 50 %: ",
              "cost": "cost_per_request, mean: ", "quality": "quality, mean: "}[kind]
     assert re.search(r"at once: " + start + r"candidate [\d.e-]+ of \d+", because)
     assert f"--fail {kind}: the canary " in text

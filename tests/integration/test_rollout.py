@@ -139,7 +139,7 @@ def test_a_dead_canary_is_gone_within_a_second(begin):
     guard = last["guards"][0]
     assert guard["name"] == "error_rate" and guard["verdict"] == "fail" and guard["log10_e_harm"] >= guard["needed_log10_e"]
     assert guard["candidate"]["events"] == guard["candidate"]["requests"] > 0
-    assert "failed: candidate" in last["because"] and "it is worse" in last["because"]
+    assert "failed requests: candidate" in last["because"] and "it is worse" in last["because"]
 
 
 def test_a_canary_with_five_percent_errors_is_withdrawn(begin):

@@ -8,7 +8,7 @@
     "\"baseline\":{\"requests\":9000,\"events\":41,\"estimate\":0.0046},"                \
     "\"candidate\":{\"requests\":500,\"events\":3,\"estimate\":0.006},"                  \
     "\"difference\":{\"low\":-0.001,\"high\":0.02},\"unit\":\"share\"}"
-#define ERRORS GUARD("error_rate", "wait", "failed: candidate 3 of 500")
+#define ERRORS GUARD("error_rate", "wait", "failed requests: candidate 3 of 500")
 
 #define ROLLOUT(state, hold, step, more)                                                                     \
     "{\"strategy\":\"canary\",\"baseline\":\"stable\",\"candidate\":\"canary\",\"version\":\"v1.1\","        \

@@ -44,7 +44,7 @@ static void status_shows_time_reason_and_guards(void **state) {
     assert_string_equal(strbuf_text(&out),
                         "  canary canary v1.1: step 2 of 4 at 5 %, held (person)  12.3 s of 10m\n"
                         "    step 2 of 4\n"
-                        "    error_rate                   wait    failed: candidate 3 of 500\n");
+                        "    error_rate                   wait    failed requests: candidate 3 of 500\n");
     strbuf_free(&out);
     json_decref(rollout);
 }

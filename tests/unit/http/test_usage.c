@@ -221,7 +221,10 @@ static void what_must_not_count(void **state) {
         {JSON, "{\"usage\":{\"prompt_tokens\":5,\"total_tokens\":3}}", true, false, 5, 0},
         {JSON, "{\"usage\":{\"prompt_tokens\":true,\"completion_tokens\":{\"a\":1},\"total_tokens\":[1]}}",
          false, false, 0, 0},
+        {JSON, "{\"usage\":{\"prompt_tokens\":18446744073709551621}}", false, false, 0, 0}, // 2^64 + 5
+        {JSON, "{\"usage\":{\"completion_tokens\":5,\"total_tokens\":3}}", true, false, 0, 5},
         // keys that only look like it
+        {JSON, "{\"us\\/age\":{\"prompt_tokens\":1}}", false, false, 0, 0},
         {JSON, "{\"usage \":{\"prompt_tokens\":1},\"Usage\":{\"prompt_tokens\":1}}", false, false, 0, 0},
         {JSON, "{\"u\\u0073age\":{\"prompt_tokens\":1}}", false, false, 0, 0},
         {JSON, "{\"usage\":{\"prompt_tokens_and_a_very_long_tail\":1,\"prompt_token\":2}}", false, false, 0,
@@ -319,11 +322,30 @@ static void strings_of_all_lengths(void **state) {
 // Whatever comes, pieces and whole agree, and nothing is read past the end.
 static void any_bytes_of_any_cut(void **state) {
     (void)state;
-    static const char *const parts[] = {
-        "{",      "}",  "[",    "]",         "\"",        ":",
-        ",",      "\\", "\n",   "\r",        "data:",     " ",
-        "12",     "-1", "null", "\"usage\"", "\"error\"", "{\"usage\":{\"prompt_tokens\":",
-        "}}\n\n", "x",  "\0"};
+    static const char *const parts[] = {"{",
+                                        "}",
+                                        "[",
+                                        "]",
+                                        "\"",
+                                        ":",
+                                        ",",
+                                        "\\",
+                                        "\n",
+                                        "\r",
+                                        "data:",
+                                        " ",
+                                        "12",
+                                        "-1",
+                                        "null",
+                                        "\"usage\"",
+                                        "\"error\"",
+                                        "{\"usage\":{\"prompt_tokens\":",
+                                        "}}\n\n",
+                                        "x",
+                                        "\"error\":{}",
+                                        "{\"error\":null}",
+                                        "{\"usage\":null}",
+                                        "\0"};
     uint64_t random = 1;
     for (int round = 0; round < 20000; round++) {
         char text[200];

@@ -27,7 +27,7 @@ static void each_candidate_is_judged(void **state) {
     assert_in_range(trial_run_until(&run, VERDICT_FAIL, 100), 2, 4);
     assert_int_equal(run.outcomes[0].verdict, VERDICT_WAIT);
     assert_int_equal(run.outcomes[1].verdict, VERDICT_FAIL);
-    assert_true(strncmp(run.judgement.because, "third: failed:", 14) == 0);
+    assert_true(strncmp(run.judgement.because, "third: failed requests:", 23) == 0);
     assert_true(fabs(run.outcomes[0].log_needed_harm - alone - log(2)) < 1e-9);
     trial_run_end(&run);
 }
