@@ -85,6 +85,8 @@ static void row_of(const struct options *options, const struct cohorts *with) {
     unsigned runs = table_runs(options, 60), by_end = 0, by_start = 0;
     snprintf(row, sizeof row, "equal variants, %g requests/s, errors %g, success after %d s", with->rps,
              with->errors, with->lasts);
+    if (!table_wants(options, row))
+        return;
     for (unsigned run = 0; run < runs; run++)
         run_once(with, row, run, &by_end, &by_start);
     double ended = (double)by_end / runs, started = (double)by_start / runs;

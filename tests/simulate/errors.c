@@ -77,6 +77,8 @@ static void equal_row(const struct options *options, const struct errors *with, 
     char row[160];
     unsigned runs = table_runs(options, small), hits = 0, rolled_back = 0;
     name_row(row, sizeof row, "equal variants", with);
+    if (!table_wants(options, row))
+        return;
     for (unsigned run = 0; run < runs; run++) {
         struct found found = run_once(with, row, run, true);
         hits += found.found;
@@ -129,6 +131,8 @@ static void worse_row(const struct options *options, const struct worse *worse) 
     unsigned runs = table_runs(options, 100);
     struct sample seconds = {0}, requests = {0};
     name_row(row, sizeof row, "a worse candidate", &worse->with);
+    if (!table_wants(options, row))
+        return;
     for (unsigned run = 0; run < runs; run++) {
         struct found found = run_once(&worse->with, row, run, false);
         if (!found.found)

@@ -1,5 +1,7 @@
-// simulate_rollout [--full] [--runs N] [TABLE…]: prints the tables of docs/statistics.md. Without --full a
-// small seeded subset, for ctest. Exit 1 when a figure is not what docs/statistics.md claims it to be.
+// simulate_rollout [--full] [--runs N] [--row TEXT] [TABLE…]: prints the tables of docs/statistics.md.
+// Without
+// --full a small seeded subset, for ctest; with --row only rows that have TEXT in their name. Exit 1 when a
+// figure is not what docs/statistics.md claims it to be.
 #include "simulate.h"
 
 #include <stdio.h>
@@ -17,7 +19,7 @@ static const struct {
 #define TABLES (sizeof tables / sizeof *tables)
 
 static int usage(void) {
-    fprintf(stderr, "usage: simulate_rollout [--full] [--runs N] [TABLE]...\ntables:");
+    fprintf(stderr, "usage: simulate_rollout [--full] [--runs N] [--row TEXT] [TABLE]...\ntables:");
     for (size_t i = 0; i < TABLES; i++)
         fprintf(stderr, " %s", tables[i].name);
     fprintf(stderr, "\n");
@@ -38,11 +40,17 @@ int main(int argc, char **argv) {
             options.full = true;
         else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0)
             options.runs = (unsigned)atoi(argv[++i]);
+        else if (strcmp(argv[i], "--row") == 0 && i + 1 < argc)
+            options.row = argv[++i];
         else
             return usage();
     }
     for (size_t i = 0; i < TABLES; i++)
         if (!any || chosen[i])
             tables[i].simulate(&options);
+    if (!table_wanted()) {
+        fprintf(stderr, "no row has \"%s\" in its name\n", options.row);
+        return 2;
+    }
     return table_failures() ? 1 : 0;
 }

@@ -73,6 +73,8 @@ static void equal_row(const struct options *options, const struct means *with) {
     char row[160];
     unsigned runs = table_runs(options, 20), higher = 0, lower = 0, higher_own = 0, lower_own = 0;
     snprintf(row, sizeof row, "equal means, %s, share %g", name_of(with->values), with->share);
+    if (!table_wants(options, row))
+        return;
     for (unsigned run = 0; run < runs; run++) {
         struct found found = run_once(with, row, run);
         higher += found.higher, lower += found.lower;
@@ -95,6 +97,8 @@ static void different_row(const struct options *options, const struct means *wit
     struct sample requests = {0};
     snprintf(row, sizeof row, "different means, %s, factor %g, share %g", name_of(with->values), with->factor,
              with->share);
+    if (!table_wants(options, row))
+        return;
     for (unsigned run = 0; run < runs; run++) {
         struct found found = run_once(with, row, run);
         bool right = with->factor > 1 ? found.higher : found.lower;

@@ -146,6 +146,8 @@ static void row_of(const struct options *options, const struct policy *with) {
     unsigned runs = table_runs(options, 25), counts[ENDINGS] = {0};
     struct sample seconds[ENDINGS] = {0}, failed[ENDINGS] = {0};
     snprintf(row, sizeof row, "whole rollout, candidate %g, %g requests/s", with->candidate, with->rps);
+    if (!table_wants(options, row))
+        return;
     for (unsigned run = 0; run < runs; run++) {
         struct outcome outcome = run_once(with, row, run);
         counts[outcome.ending]++;

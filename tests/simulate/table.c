@@ -10,6 +10,7 @@
 #define FULL_RUNS 2000
 
 static int failures;
+static unsigned wanted;
 
 unsigned table_runs(const struct options *options, unsigned small) {
     if (options->runs)
@@ -18,6 +19,16 @@ unsigned table_runs(const struct options *options, unsigned small) {
         return FULL_RUNS;
     double scaled = small * options->scale;
     return scaled < 10 ? 10 : (unsigned)scaled;
+}
+
+bool table_wants(const struct options *options, const char *row) {
+    bool wants = !options->row || strstr(row, options->row);
+    wanted += wants;
+    return wants;
+}
+
+unsigned table_wanted(void) {
+    return wanted;
 }
 
 void table_title(const char *format, ...) {

@@ -4,13 +4,18 @@
 #include <stdbool.h>
 
 struct options {
-    bool full;     // 2,000 runs of every row; otherwise a small subset of both
-    double scale;  // of the runs of the subset (SLUICE_SCALE)
-    unsigned runs; // of each row; 0: as the row says
+    bool full;       // 2,000 runs of every row; otherwise a small subset of both
+    double scale;    // of the runs of the subset (SLUICE_SCALE)
+    unsigned runs;   // of each row; 0: as the row says
+    const char *row; // only rows whose name has this in it; NULL: all
 };
 
 // How many runs a row has: 2,000, or `small` in the subset.
 unsigned table_runs(const struct options *options, unsigned small);
+
+// Whether this row is to be simulated. A row is seeded by its name, so alone it is the same as in its table.
+bool table_wants(const struct options *options, const char *row);
+unsigned table_wanted(void); // how many rows were
 
 void table_title(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void table_columns(const char *columns); // "a | b | c"

@@ -110,6 +110,8 @@ static void row_of(const struct options *options, const struct units *with) {
     struct sample requests = {0};
     snprintf(row, sizeof row, "%u users, activity %g, correlation %g, share %g, factor %g", with->users,
              with->activity, with->correlation, with->share, with->factor);
+    if (!table_wants(options, row))
+        return;
     for (unsigned run = 0; run < runs; run++) {
         struct found found = run_once(with, row, run);
         plain += found.plain;

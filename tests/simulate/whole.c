@@ -180,11 +180,13 @@ static void check(const char *row, const struct whole *with, const double *rates
 }
 
 static void row_of(const struct options *options, const struct whole *with) {
-    struct config *config = configure(with->times);
     char row[160];
     unsigned runs = table_runs(options, 10), counts[ENDINGS] = {0};
     struct sample seconds[ENDINGS] = {0}, failed[ENDINGS] = {0};
     snprintf(row, sizeof row, "as shipped, %s, %g requests/s", with->what, with->rps);
+    if (!table_wants(options, row))
+        return;
+    struct config *config = configure(with->times);
     for (unsigned run = 0; run < runs; run++) {
         struct outcome outcome = run_once(with, config, row, run);
         counts[outcome.ending]++;
