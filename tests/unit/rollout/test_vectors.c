@@ -100,6 +100,7 @@ static void sequence(const struct vector *vector) {
           "decay", "deff", "baseline_history", "batches_nb_kb_nc_kc");
     KNOWN(vector, vector->expected, "log_e", "first_batch_e_ge_20");
     const char *direction = json_string_value(json_object_get(vector->input, "direction"));
+    assert_non_null(direction);
     bool harm = strcmp(direction, "harm") == 0;
     assert_true(harm || strcmp(direction, "ni") == 0);
     struct two_sample process;
