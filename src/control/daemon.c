@@ -20,7 +20,8 @@
 
 #define SIGNALS             6
 #define FEEDBACK_REMEMBERED 100000 // ids; a score posted again within so many is not counted twice
-#define SCORE_NAMES         1000   // of sluice_score that are told apart
+#define FAREWELL_NS         (UINT64_C(2) * NS_PER_S) // at most, for what nobody has been told yet
+#define SCORE_NAMES         1000                     // of sluice_score that are told apart
 #define EVENTS_INTERVAL_MS  1000
 
 struct daemon { // what only the process's life needs; the parts are in control
@@ -258,6 +259,8 @@ static void stop(struct daemon *daemon) {
     events_free(control->events); // its calls are the admin server's
     admin_free(control->admin);
     reloader_free(control->reloader);
+    if (control->rollouts)
+        rollouts_leave(control->rollouts, FAREWELL_NS);
     rollouts_free(control->rollouts);
     seen_free(control->feedback_ids);
     scores_free(control->scores);

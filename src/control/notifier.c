@@ -28,6 +28,7 @@ struct notifier {
     struct random_state random;
     struct link channels;
     struct notifier_counts counts;
+    bool leaving; // nothing is tried again
 };
 
 static void send_first(struct channel *channel);
@@ -90,7 +91,8 @@ static void on_answer(const struct webhook_answer *answer, void *context) {
         message->tries++;
         if (message->tries < notifier->settings.tries) {
             log_warn("notification failed", "tries=%u reason=%s", message->tries, answer->why);
-            wait_and_try_again(channel, message->tries);
+            if (!notifier->leaving)
+                wait_and_try_again(channel, message->tries);
             return;
         }
         drop(channel, message, answer->why);
@@ -146,6 +148,23 @@ void notifier_send(struct notifier *notifier, const char *what, const char *url,
     notifier->counts.waiting++;
     if (++channel->waiting == 1)
         send_first(channel);
+}
+
+void notifier_hurry(struct notifier *notifier) {
+    notifier->leaving = true;
+    for (struct link *link = notifier->channels.next; link != &notifier->channels; link = link->next) {
+        struct channel *channel = list_entry(link, struct channel, link);
+        event_del(channel->again);
+        if (!channel->webhook)
+            send_first(channel);
+    }
+}
+
+bool notifier_busy(const struct notifier *notifier) {
+    for (struct link *link = notifier->channels.next; link != &notifier->channels; link = link->next)
+        if (list_entry(link, struct channel, link)->webhook)
+            return true;
+    return false;
 }
 
 void notifier_tell(struct notifier *notifier, const struct notify_config *list, size_t count,

@@ -1,7 +1,7 @@
 // notifier: sends JSON texts to URLs that must hear of them: tries again with growing waits, keeps the order
 // of each URL, and gives up in the end. One for the daemon: it knows URLs, not routes, so that a reload does
-// not touch what waits. Nothing waits for it, and what is undelivered when the daemon ends is lost (the
-// journal has every decision). Control thread, asynchronous.
+// not touch what waits. Nothing waits for it; when the daemon ends each URL gets one more try, and what is
+// undelivered then is lost (the journal has every decision). Control thread, asynchronous.
 #pragma once
 #include "config/rollout.h"
 #include "webhook.h"
@@ -24,6 +24,11 @@ void notifier_send(struct notifier *notifier, const char *what, const char *url,
 // A decision's record, to everybody in `list`, each in its format.
 void notifier_tell(struct notifier *notifier, const struct notify_config *list, size_t count,
                    struct slice record);
+
+// The daemon ends: what waits for its next try is tried now, and what fails from now on is not tried again.
+// It goes on as long as the caller lets the event loop run, which it need not do once nothing is busy.
+void notifier_hurry(struct notifier *notifier);
+bool notifier_busy(const struct notifier *notifier);
 
 struct notifier_counts {
     uint64_t delivered, failed, dropped; // failed: tries

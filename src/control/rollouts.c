@@ -65,6 +65,22 @@ struct rollouts *rollouts_new(struct control *control) {
     return rollouts;
 }
 
+static void wake_up(evutil_socket_t fd, short what, void *context) {
+    (void)fd, (void)what, (void)context;
+}
+
+void rollouts_leave(struct rollouts *rollouts, uint64_t most_ns) {
+    static const struct timeval look = {0, 20000};
+    uint64_t until = clock_monotonic_ns() + most_ns;
+    struct event *timer = event_new(rollouts->control->base, -1, EV_PERSIST, wake_up, NULL);
+    must(timer && event_add(timer, &look) == 0);
+    event_del(rollouts->tick);
+    notifier_hurry(rollouts->notifier);
+    while (notifier_busy(rollouts->notifier) && clock_monotonic_ns() < until)
+        event_base_loop(rollouts->control->base, EVLOOP_ONCE);
+    event_free(timer);
+}
+
 static void controllers_free(struct controller **controllers, size_t count) {
     for (size_t i = 0; i < count; i++)
         controller_free(controllers[i]);

@@ -11,6 +11,9 @@ struct control;
 struct plan;
 struct rollouts;
 struct rollouts *rollouts_new(struct control *control);
+// The daemon ends: nothing is judged any more, and whoever is to be told gets a last chance, for so long at
+// most.
+void rollouts_leave(struct rollouts *rollouts, uint64_t most_ns);
 void rollouts_free(struct rollouts *rollouts); // saves first; NULL is allowed
 
 // Phase one of a reload: controllers for the configuration of *plan, those that stay with all they know, the

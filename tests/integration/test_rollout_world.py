@@ -198,3 +198,16 @@ def test_a_state_dir_that_cannot_be_written_holds_and_serves(begin, world):
     assert numbers == list(range(1, len(numbers) + 1))
     wait_for(lambda: [body["number"] for _, body in told.asked] == numbers, patience(10), "each decision is told once, in order")
     assert os.listdir(folder) == ["chat.json"]
+
+
+def test_the_last_decision_is_told_before_the_daemon_ends(begin, world):
+    told = world("told")
+    told.status = 503  # it hears of nothing at first, so everything waits for its next try
+    daemon = begin({"steps": [{"weight": 20, "for": "10m"}, {"weight": 100}], "notify": [{"url": told.url}]})
+    wait_for(lambda: told.asked, patience(10))
+    assert daemon.cli("pause", "chat", "--reason", "going home").returncode == 0
+    told.status = 200
+    daemon.stop()
+    actions = [body["action"] for _, body in told.asked]
+    assert actions[-2:] == ["start", "pause"], actions
+    assert "notifications are not delivered" not in daemon.stderr()
