@@ -225,6 +225,12 @@ static void judge_rates(struct guard *guard, const struct guard_levels *levels, 
         double margin = mean_margin(&difference, tuning, alpha / 2);
         out->low = difference.difference - margin;
         out->high = difference.difference + margin;
+    } else if (total->baseline > 0 && total->candidate > 0) { // none or all failed: each arm's own interval
+        struct interval b = interval_share(total->baseline_events / deff, total->baseline / deff, alpha / 2);
+        struct interval c =
+            interval_share(total->candidate_events / deff, total->candidate / deff, alpha / 2);
+        out->low = c.low - b.high;
+        out->high = c.high - b.low;
     }
     if (absolute(guard) || share <= 0 || share >= 1)
         return;

@@ -91,12 +91,26 @@ static void a_goal_by_time_has_its_threshold(void **state) {
     trial_run_end(&run);
 }
 
+// Where nothing has failed yet there is an interval too.
+static void no_errors_have_an_interval(void **state) {
+    (void)state;
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}}", 25);
+    run.world.arms[0].error_rate = run.world.arms[1].error_rate = 0;
+    for (int i = 0; i < 400; i++)
+        trial_run_tick(&run);
+    const struct guard_outcome *outcome = &run.outcomes[0];
+    assert_true(outcome->candidate_events == 0 && outcome->candidate_count > 1000);
+    assert_true(outcome->low < 0 && outcome->low > -0.01);
+    assert_true(outcome->high > 0 && outcome->high < 0.02);
+    trial_run_end(&run);
+}
+
 int test_trial_many(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_candidate_is_judged),
-        cmocka_unit_test(scores_find_their_candidate),
-        cmocka_unit_test(who_was_withdrawn_is_not_judged),
-        cmocka_unit_test(a_goal_by_time_has_its_threshold),
+        cmocka_unit_test(each_candidate_is_judged),        cmocka_unit_test(scores_find_their_candidate),
+        cmocka_unit_test(who_was_withdrawn_is_not_judged), cmocka_unit_test(a_goal_by_time_has_its_threshold),
+        cmocka_unit_test(no_errors_have_an_interval),
     };
     return cmocka_run_group_tests_name("trial_many", tests, NULL, NULL);
 }
