@@ -1,26 +1,39 @@
 #include "find.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (unsigned char)(byte))
+// Sixteen bytes side by side: vectors as gcc and clang know them on every machine. A comparison gives all
+// ones for each byte that is equal. The compilers take no array of bytes for one, hence the struct.
+#define WIDTH 16
+struct lanes {
+    unsigned char at __attribute__((vector_size(WIDTH)));
+};
+struct same {
+    signed char at __attribute__((vector_size(WIDTH)));
+};
 
-static uint64_t eight(const char *at) {
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    return word;
+static inline struct lanes load(const char *at) {
+    struct lanes lanes;
+    memcpy(&lanes.at, at, WIDTH);
+    return lanes;
 }
 
-// Not 0 exactly when a byte of `word` is 0.
-static uint64_t zero_in(uint64_t word) {
-    return (word - EACH(1)) & ~word & EACH(0x80);
+static inline bool any(struct same same) {
+    uint64_t half[2];
+    memcpy(half, &same.at, WIDTH);
+    return (half[0] | half[1]) != 0;
 }
 
 const char *find_either(const char *at, const char *end, char a, char b) {
-    const uint64_t all_a = EACH(a), all_b = EACH(b);
-    while (end - at >= 8 && !(zero_in(eight(at) ^ all_a) | zero_in(eight(at) ^ all_b)))
-        at += 8;
+    const unsigned char first = (unsigned char)a, second = (unsigned char)b;
+    for (; end - at >= WIDTH; at += WIDTH) {
+        struct lanes lanes = load(at);
+        if (any((struct same){(lanes.at == first) | (lanes.at == second)}))
+            break;
+    }
     while (at < end && *at != a && *at != b)
         at++;
     return at;
@@ -28,9 +41,9 @@ const char *find_either(const char *at, const char *end, char a, char b) {
 
 // `[` and `{`, `]` and `}` differ in one bit only.
 const char *find_structure(const char *at, const char *end) {
-    for (; end - at >= 8; at += 8) {
-        uint64_t word = eight(at), folded = word | EACH(0x20);
-        if (zero_in(word ^ EACH('"')) | zero_in(folded ^ EACH('{')) | zero_in(folded ^ EACH('}')))
+    for (; end - at >= WIDTH; at += WIDTH) {
+        struct lanes lanes = load(at), folded = {lanes.at | 0x20};
+        if (any((struct same){(lanes.at == '"') | (folded.at == '{') | (folded.at == '}')}))
             break;
     }
     while (at < end && *at != '"' && (*at | 0x20) != '{' && (*at | 0x20) != '}')
@@ -39,10 +52,11 @@ const char *find_structure(const char *at, const char *end) {
 }
 
 const char *find_pair(const char *at, const char *end, char first, const char second[3]) {
-    const uint64_t all = EACH(first), a = EACH(second[0]), b = EACH(second[1]), c = EACH(second[2]);
-    for (; end - at >= 9; at += 8) {
-        uint64_t word = eight(at) ^ all, next = eight(at + 1);
-        if (zero_in(word | (next ^ a)) | zero_in(word | (next ^ b)) | zero_in(word | (next ^ c)))
+    const unsigned char all = (unsigned char)first, a = (unsigned char)second[0],
+                        b = (unsigned char)second[1], c = (unsigned char)second[2];
+    for (; end - at > WIDTH; at += WIDTH) {
+        struct lanes lanes = load(at), next = load(at + 1);
+        if (any((struct same){(lanes.at == all) & ((next.at == a) | (next.at == b) | (next.at == c))}))
             break;
     }
     for (; end - at >= 2; at++)

@@ -1,4 +1,4 @@
-// find: the first byte of some kind between `at` and `end`, or `end`; looks at eight bytes at a time. Pure.
+// find: the first byte of some kind between `at` and `end`, or `end`; looks at sixteen bytes at a time. Pure.
 #pragma once
 
 const char *find_either(const char *at, const char *end, char a, char b);

@@ -50,7 +50,8 @@ static const struct skim_key *look_up(const struct skim *skim) {
     if (skim->text_len > SKIM_TEXT)
         return NULL;
     for (const struct skim_key *key = skim->levels[skim->level]; key->name; key++)
-        if (slice_equal(slice_of(key->name), slice_make(skim->text, skim->text_len)))
+        if (key->name[0] == skim->text[0] &&
+            slice_equal(slice_of(key->name), slice_make(skim->text, skim->text_len)))
             return key;
     return NULL;
 }

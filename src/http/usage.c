@@ -102,17 +102,26 @@ static void take_value(void *context, const struct skim_value *value) {
 
 // ---- events
 
-// Whether the data of a whole event can tell anything: it has one of the words, in quotes. Nearly all events
-// of a stream have none and are looked through eight bytes at a time.
-static bool may_tell(struct slice data) {
+// Whether a word stands here that can tell something: as a string, or as a key with a value other than null,
+// which some servers send with every event.
+static bool telling(struct slice rest) {
     static const struct slice words[] = {{"\"usage\"", 7}, {"\"error\"", 7}, {"\"details\"", 9}};
-    const char *at = data.at, *end = data.at + data.len;
-    while ((at = find_pair(at, end, '"', "ued")) < end) {
-        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-            if (slice_starts(slice_make(at, (size_t)(end - at)), words[i]))
-                return true;
-        at++;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (!slice_starts(rest, words[i]))
+            continue;
+        rest = slice_from(rest, words[i].len);
+        return !slice_starts(rest, SLICE(":null")) && !slice_starts(rest, SLICE(": null"));
     }
+    return false;
+}
+
+// Whether the data of a whole event can tell anything. Nearly all events of a stream cannot, and are looked
+// through many bytes at a time.
+static bool may_tell(struct slice data) {
+    const char *at = data.at, *end = data.at + data.len;
+    for (; (at = find_pair(at, end, '"', "ued")) < end; at++)
+        if (telling(slice_make(at, (size_t)(end - at))))
+            return true;
     return false;
 }
 
