@@ -3,6 +3,7 @@
 #include "../../../src/control/metrics_page.h"
 #include "../../../src/control/reload.h"
 #include "../../../src/control/rollouts.h"
+#include "../../../src/control/scores.h"
 #include "../../../src/control/status_json.h"
 #include "base/clock.h"
 #include "unit.h"
@@ -103,6 +104,7 @@ static int open_scene(void **state) {
     control->health = health_new(control->base, control->publisher, "1.2.3");
     control->ejector = ejector_new(control->base, control->publisher, control->directory);
     control->rates = rates_new();
+    control->scores = scores_new(10);
     control->rollouts = rollouts_new(control);
     control->reloader = reloader_new(control);
     control->admin = admin_new(control);
@@ -118,6 +120,7 @@ static int close_scene(void **state) {
     admin_free(control->admin);
     reloader_free(control->reloader);
     rollouts_free(control->rollouts);
+    scores_free(control->scores);
     adoption_free(&control->adoption);
     ejector_free(control->ejector);
     health_free(control->health);
