@@ -249,6 +249,8 @@ static bool start(struct daemon *daemon, struct outcome *outcome) {
 
 static void stop(struct daemon *daemon) {
     struct control *control = &daemon->control;
+    if (control->rollouts) // the event loop runs once more: all that it may call is still there
+        rollouts_leave(control->rollouts, FAREWELL_NS);
     for (unsigned i = 0; i < SIGNALS; i++)
         if (daemon->signals[i])
             event_free(daemon->signals[i]);
@@ -259,8 +261,6 @@ static void stop(struct daemon *daemon) {
     events_free(control->events); // its calls are the admin server's
     admin_free(control->admin);
     reloader_free(control->reloader);
-    if (control->rollouts)
-        rollouts_leave(control->rollouts, FAREWELL_NS);
     rollouts_free(control->rollouts);
     seen_free(control->feedback_ids);
     scores_free(control->scores);

@@ -321,7 +321,9 @@ bool rollouts_feedback(struct rollouts *rollouts, size_t route, size_t variant, 
                 strcmp(controller->contest->settings.goal.name, metric) == 0;
     if (goal)
         contest_score(controller->contest, variant, score, unit_hash);
-    return trial_score(&controller->trial, metric, variant, score, unit_hash) || goal;
+    // With `control` the baseline's arm is a slice of it; scores are the whole variant's.
+    size_t arm = variant == controller->plan.baseline ? controller->trial.settings.baseline : variant;
+    return trial_score(&controller->trial, metric, arm, score, unit_hash) || goal;
 }
 
 void rollouts_emit(const struct rollouts *rollouts, size_t route, struct emit *emit) {

@@ -34,6 +34,15 @@ def test_scores_are_in_the_metrics_whoever_asks_for_them(start):
     assert metrics.sum("sluice_score_count", route="chat", variant="canary", metric="helpfulness") == 2
 
 
+def test_the_baselines_scores_count_beside_a_control_slice(start):
+    """With `control` requests are compared with a slice of the baseline; scores name the variant, which is all of it."""
+    daemon = start(guards={"quality": {"margin": 0.02}}, control=True)
+    for variant in ("stable", "canary"):
+        assert feedback(daemon, route="chat", variant=variant, score=0.5).json()["judged"] is True
+    guard, = wait_for(lambda: [g for g in state(daemon)["guards"] if g["candidate"]["requests"]], patience(10), "judged")
+    assert (guard["baseline"]["requests"], guard["candidate"]["requests"]) == (1, 1)
+
+
 def test_feedback_with_an_id_counts_once(start):
     daemon = start(guards={"quality": {"margin": 0.02}, "tone": {"margin": 0.02}})
     one = {"route": "chat", "variant": "stable", "score": 1, "id": "answer-1"}
