@@ -40,5 +40,8 @@ size_t slice_find(struct slice s, char c);
 // Cuts the part before the first `separator` off *rest and returns it; *rest becomes what follows it
 // (empty with at == NULL after the last part, so that a loop ends when rest->at is NULL).
 struct slice slice_cut(struct slice *rest, char separator);
+// The length of the well-formed UTF-8 sequence at the start of s, which is not empty (Unicode table 3-7: no
+// overlong forms, no surrogates, nothing past U+10FFFF); 0: there is none.
+size_t slice_utf8(struct slice s);
 // Decimal digits only, no sign, no overflow; false otherwise.
 bool slice_to_u64(struct slice s, uint64_t *value);

@@ -9,7 +9,11 @@ struct strbuf {
     size_t len, cap;
 };
 
-void strbuf_free(struct strbuf *buf); // usable again afterwards; a zeroed struct is an empty buffer
+void strbuf_release(struct strbuf *buf);
+static inline void strbuf_free(struct strbuf *buf) { // a zeroed struct, as it is again afterwards, is empty
+    if (buf->at)
+        strbuf_release(buf);
+}
 void strbuf_grow(struct strbuf *buf, size_t more);
 static inline void strbuf_clear(struct strbuf *buf) {
     buf->len = 0;

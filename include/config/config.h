@@ -112,6 +112,7 @@ struct probe_expect_config {
     size_t status_count;
     const char *body_contains;
     struct pointer_list json;
+    int64_t latency; // ms, at most; DURATION_OFF or 0: any
 };
 struct health_config {
     struct place place;
@@ -144,6 +145,8 @@ struct pool_config {
     int64_t keepalive;            // idle connections kept per endpoint and worker
     struct health_config *health; // NULL: none
     struct ejection_config ejection;
+    int64_t
+        back_off; // ms, the longest time that an endpoint is spared which asked for it; DURATION_OFF: none is
     struct pool_tls_config *tls;
     struct timeouts_config timeouts; // with TIMEOUT_INHERIT
 };
@@ -169,7 +172,8 @@ struct sticky_config {
     size_t by_count;
     const char *cookie; // NULL: none is issued
     enum sticky_mode mode;
-    const char *salt; // settled: never NULL (default: route name, or "route-version" of the first candidate)
+    const char *salt; // settled: never NULL (default: route name, or "route-version" of the first candidate;
+                      // "experiment/NAME" with one)
 };
 
 struct match_config {
@@ -202,7 +206,9 @@ struct request_edit_config {
     struct header_list set_headers;
     struct string_list remove_headers;
     struct pointer_list json;
+    struct string_list remove_json; // JSON pointers
     const char *system_prompt_file;
+    const char *system_prompt; // read at load, as a JSON string; NULL: none
 };
 struct price_config {
     double input, output; // dollars per million tokens
@@ -220,7 +226,21 @@ struct variant_config {
 struct mirror_config {
     struct place place;
     const char *variant;
-    int64_t share; // basis points
+    size_t index;         // of it, in the route
+    int64_t share;        // basis points
+    int64_t max_inflight; // copies
+};
+// Where the id of a task stands: in answers (`learn`: json, header), in requests (`use`: all).
+enum task_place_kind { TASK_JSON, TASK_HEADER, TASK_PATH_SEGMENT, TASK_QUERY };
+struct task_place {
+    enum task_place_kind kind;
+    const char *name; // JSON pointer, header or query key; NULL for path_segment
+};
+struct affinity_config {
+    struct place place;
+    struct task_place *learn, *use;
+    size_t learn_count, use_count;
+    int64_t ttl, size;
 };
 struct rollout_config; // checked, completed by the rollout issue: config/rollout.h
 
@@ -234,10 +254,14 @@ struct route_config {
     const char *fallback;             // variant name, or NULL
     size_t fallback_index;
     struct mirror_config *mirror;
+    struct affinity_config *affinity; // NULL: none
     struct variant_config *variants;
     size_t variant_count;
     size_t baseline;                 // index: rollout.baseline, else the first variant
+    const char *experiment;          // linked with all routes of that name; NULL: none
+    const char *baggage;             // settled: "sluice.EXPERIMENT", the key of its arm; NULL without
     bool expose_variant;             // default true
+    bool count_stream_tokens;        // default false
     struct timeouts_config timeouts; // with TIMEOUT_INHERIT
     struct rollout_config *rollout;
 };
@@ -289,10 +313,6 @@ struct config *config_parse(const char *path, struct slice text, struct diagnost
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
-// What this build accepts in a file but cannot do yet ("rollout: not available yet", with its place):
-// true when there is nothing; otherwise the same form as config_load, and `run` and reload refuse.
-bool config_available(const struct config *config, struct diagnostics *diagnostics);
-
 // docs/configuration.md, from the schema table.
 void config_reference(struct strbuf *out);
 
@@ -304,5 +324,7 @@ struct place config_path_place(const struct config *config, const char *path, st
 // NULL when absent; *index (may be NULL) gets the position.
 const struct route_config *config_route(const struct config *config, const char *name, size_t *index);
 const struct pool_config *config_pool(const struct config *config, const char *name, size_t *index);
+// Whether the two share an experiment, or are one: they have the same variants and always the same weights.
+bool config_linked(const struct route_config *route, const struct route_config *other);
 // A well-formed JSON pointer (RFC 6901): "" or /a/b with ~0 and ~1 as the only escapes.
 bool pointer_valid(const char *pointer);

@@ -16,7 +16,9 @@ struct smoke_test_config {
 struct evaluation_config {
     struct place place;
     const char *file, *json; // JSON pointer
-    double min;
+    double min;              // NAN: none
+    const char *baseline;    // the same of the baseline; NULL: not compared
+    double margin;           // how much less than the baseline's is still enough
 };
 struct before_config {
     struct smoke_test_config *smoke_tests;

@@ -25,6 +25,7 @@ struct fetch_answer {
     long status; // 0: none came
     struct strbuf body;
     bool truncated;  // the body was longer than most_body
+    int64_t took_ms; // from its start, connecting and all, to the last byte; not what it waited for its turn
     char error[256]; // why no whole answer came; empty when one did
 };
 void fetch_answer_free(struct fetch_answer *answer);

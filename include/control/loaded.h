@@ -9,9 +9,9 @@ struct loaded {
     struct config *config; // with a reference
     struct credentials *credentials;
 };
-// False with every mistake added to the outcome, in the file's order. What this build cannot do yet is one.
+// False with every mistake added to the outcome, in the file's order.
 bool loaded_read(struct loaded *loaded, const char *path, struct tls_tickets *tickets,
                  struct outcome *outcome);
 void loaded_free(struct loaded *loaded);
-// Whether the file would be loaded. `lenient`: what this build cannot do yet is a warning only.
-bool loaded_check(const char *path, bool lenient, struct outcome *outcome);
+// Whether the file would be loaded.
+bool loaded_check(const char *path, struct outcome *outcome);

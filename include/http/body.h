@@ -18,5 +18,7 @@ void body_start(struct body *body, const struct framing *framing); // complete a
 // what follows them belongs to the next message. BODY_REJECTED only for chunked bodies (*reject).
 enum body_result body_feed(struct body *body, char *bytes, size_t len, size_t *data, size_t *used,
                            enum reject *reject);
+// The next `len` bytes of a BODY_LENGTH, no more than are left, went by without being looked at.
+void body_passed(struct body *body, size_t len);
 // The sender closed. True when that ends the message properly (BODY_UNTIL_CLOSE, or complete already).
 bool body_end(struct body *body);

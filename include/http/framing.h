@@ -1,6 +1,6 @@
-// framing: how long the body of a message is (RFC 9112 6.3), decided once, from the head alone, and
-// cross-checked with llhttp (parser.h). Pure; any thread. More than 64 Connection options are refused
-// (REJECT_BAD_FIELD_VALUE). When not REJECT_NONE, *framing is not to be used.
+// framing: how long the body of a message is (RFC 9112 6.3), decided once, from the head alone, and where it
+// could be read in two ways cross-checked with llhttp (parser.h). Pure; any thread. More than 64 Connection
+// options are refused (REJECT_BAD_FIELD_VALUE). When not REJECT_NONE, *framing is not to be used.
 #pragma once
 #include "http/head.h"
 
@@ -13,6 +13,9 @@ struct framing {
     bool expect_continue; // request: Expect: 100-continue on HTTP/1.1, and a body follows
     bool upgrade;         // request: GET, HTTP/1.1, Connection: upgrade, Upgrade: websocket and no body
                           // response: 101 that says the same; any other switch is one to something else
+    bool plain; // no two readers can differ about it, given the lines of the head: of all that frames
+                // a message there is at most one Content-Length and one Connection, which says close
+                // or keep-alive; the method (status) is one that frames nothing by itself
 };
 
 enum reject framing_of_request(const struct head *head, struct framing *framing);

@@ -36,12 +36,17 @@ enum field_id {
     FIELD_X_FORWARDED_HOST,
     FIELD_X_FORWARDED_OTHER, // any other X-Forwarded-*, and _ twins of all X-Forwarded-*
     FIELD_X_REQUEST_ID,
-    FIELD_X_SLUICE, // X-Sluice-* with any mix of - and _
+    FIELD_X_SLUICE,     // X-Sluice-* with any mix of - and _
+    FIELD_FRAMING_TWIN, // Content_Length, Transfer_Encoding
     FIELD_TRACEPARENT,
+    FIELD_BAGGAGE,
     FIELD_USER_AGENT,
     FIELD_RETRY_AFTER,
     FIELD_MAX_FORWARDS,
 };
+// Sets of them.
+#define FIELD_BIT(id) (UINT64_C(1) << (id))
+_Static_assert(FIELD_MAX_FORWARDS < 64, "the last field has a bit of its own");
 
 struct field {
     struct slice name, value; // value without surrounding white space
@@ -56,7 +61,8 @@ struct head {
     unsigned minor;              // HTTP/1.minor: 0 or 1
     struct field fields[HEAD_FIELDS];
     size_t field_count;
-    size_t bytes; // the whole head with its final empty line
+    uint64_t present; // FIELD_BIT of every id among the fields
+    size_t bytes;     // the whole head with its final empty line
 };
 
 struct head_limits {
@@ -76,10 +82,16 @@ enum head_result head_read_request(struct slice bytes, const struct head_limits 
 enum head_result head_read_response(struct slice bytes, const struct head_limits *limits, struct head *head,
                                     enum reject *reject);
 
+static inline bool head_has(const struct head *head, uint64_t fields) { // any of these
+    return head->present & fields;
+}
 // The id of the field with that name (a token), case-insensitively.
 enum field_id field_identify(struct slice name);
 // First field with that id, or NULL; head_find_name compares names case-insensitively.
-const struct field *head_find(const struct head *head, enum field_id id);
+const struct field *head_find_present(const struct head *head, enum field_id id);
+static inline const struct field *head_find(const struct head *head, enum field_id id) {
+    return head_has(head, FIELD_BIT(id)) ? head_find_present(head, id) : NULL;
+}
 const struct field *head_find_name(const struct head *head, struct slice name);
 // True when a comma-separated list field (all its lines together) has this token, case-insensitively.
 bool head_has_token(const struct head *head, enum field_id id, struct slice token);

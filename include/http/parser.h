@@ -1,6 +1,7 @@
 // parser: llhttp's opinion of a head that head.h and framing.h have accepted. The two must agree, else the
-// message is ambiguous and refused (REJECT_PARSERS_DISAGREE). Pure; any thread. The one place that wraps
-// llhttp.
+// message is ambiguous and refused (REJECT_PARSERS_DISAGREE). It is asked about every head that is not
+// framing->plain; that it agrees about those is what the tests ask it. Pure; any thread. The one place that
+// wraps llhttp.
 #pragma once
 #include "http/framing.h"
 

@@ -15,14 +15,24 @@
 // The keys to look for in one object; the list ends with a name of NULL.
 struct skim_key {
     const char *name;
-    int id;                        // told with its value
-    const struct skim_key *inside; // when the value is an object: the keys to look for there; NULL: none
+    int id;                          // told with its value
+    const struct skim_key *inside;   // of a value that is an object: the keys to look for there; NULL: none
+    const struct skim_key *elements; // of an array: the keys to look for in the objects of it; NULL: none
 };
+#define SKIM_VALUE(name, id) \
+    { name, id, NULL, NULL }
+#define SKIM_INSIDE(name, id, keys) \
+    { name, id, keys, NULL }
+#define SKIM_ELEMENTS(name, id, keys) \
+    { name, id, NULL, keys }
+#define SKIM_END \
+    { NULL, 0, NULL, NULL }
 
 enum skim_kind {
     SKIM_COUNT,      // an integer from 0 that fits 63 bits; other numbers are not told
     SKIM_STRING,     // `text` without quotes; at == NULL: it has escapes or is too long
-    SKIM_OBJECT,     // begins
+    SKIM_OBJECT,     // begins; also each one of an array whose objects are looked at
+    SKIM_ARRAY,      // begins
     SKIM_OBJECT_END, // only of those whose keys are looked at
 };
 struct skim_value {
@@ -39,9 +49,13 @@ struct skim {
     uint64_t nesting;             // of what is stepped over, innermost first: 1 an object, 0 an array
     uint64_t count;               // of the number that is being read
     uint8_t state, level,
-        stepped;      // level: index of the innermost open one; stepped: depth that is stepped over
-    uint8_t text_len; // past SKIM_TEXT: of no interest
+        stepped;       // level: index of the innermost open one; stepped: depth that is stepped over
+    uint8_t arrays;    // bits by level: its objects are elements of an array
+    uint16_t text_len; // of the key or string that is read; UINT16_MAX: of no interest
     char text[SKIM_TEXT];
+    // Room for string values that are longer, when it was set after skim_start; NULL: SKIM_TEXT is the most.
+    char *wide;
+    uint16_t wide_size;
 };
 
 void skim_start(struct skim *skim, const struct skim_key *keys);

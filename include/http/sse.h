@@ -18,6 +18,10 @@ struct sse {
 };
 
 void sse_start(struct sse *sse);
+// Whether an event begins with the next byte: all is zero then.
+static inline bool sse_between(const struct sse *sse) {
+    return !sse->state && !sse->matched && !sse->after_cr && !sse->has_data;
+}
 // The next piece of *bytes, which is cut off it; *data is set for SSE_DATA and SSE_WHOLE. Which pieces an
 // event comes in depends on the cut; what they make together does not.
 enum sse_piece sse_next(struct sse *sse, struct slice *bytes, struct slice *data);

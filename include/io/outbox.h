@@ -5,6 +5,7 @@
 #pragma once
 #include "base/slice.h"
 #include "io/buffer.h"
+#include "io/pipe.h"
 #include "io/stream.h"
 
 enum segment_owner {
@@ -12,17 +13,18 @@ enum segment_owner {
     SEGMENT_STAYS,  // borrowed; its owner keeps it until the outbox is empty or cleared
     SEGMENT_BUFFER, // moves in; given back to its pool when written
     SEGMENT_HEAP,   // moves in; mem_free when written
+    SEGMENT_PIPE,   // moves in; given back to its pool when written
 };
 struct segment {
     const char *at;
     size_t len;
     enum segment_owner owner;
-    void *memory; // the struct buffer, or the heap block
+    void *memory; // the struct buffer, the heap block or the struct pipe
 };
 
 #define OUTBOX_SEGMENTS 4
 struct outbox {
-    struct segment segments[OUTBOX_SEGMENTS];
+    struct segment *segments; // OUTBOX_SEGMENTS of them while there are any: connections that wait hold none
     unsigned count;
 };
 
@@ -39,6 +41,9 @@ void outbox_clear(struct outbox *outbox); // releases everything unwritten
 
 static inline struct segment segment_buffer(struct buffer *buffer) {
     return (struct segment){buffer_at(buffer), buffer_len(buffer), SEGMENT_BUFFER, buffer};
+}
+static inline struct segment segment_pipe(struct pipe *pipe) { // all that is in it
+    return (struct segment){NULL, pipe->bytes, SEGMENT_PIPE, pipe};
 }
 static inline struct segment segment_copied(struct slice s) {
     return (struct segment){s.at, s.len, SEGMENT_COPIED, NULL};

@@ -25,6 +25,7 @@ enum error_reason {
     ERROR_REASON_CUT_SHORT,    // closed or reset inside the body
     ERROR_REASON_BAD_RESPONSE, // refused by framing
     ERROR_REASON_ERROR_EVENT,  // an event of the stream carried an error
+    ERROR_REASON_UNFINISHED,   // the stream ended without saying so
     ERROR_REASON_OVERLOADED,   // no endpoint, queue full or queue time-out: of the proxy, not of the variant
     ERROR_REASONS
 };
@@ -44,26 +45,57 @@ const char *retry_reason_name(enum retry_reason reason);
 enum token_type { TOKENS_PROMPT, TOKENS_COMPLETION, TOKEN_TYPES };
 const char *token_type_name(enum token_type type);
 
+// sluice_finish_reasons_total{reason}: why the model stopped. FINISH_REASON_NONE is not counted.
+enum finish_reason {
+    FINISH_REASON_NONE,
+    FINISH_REASON_STOP,
+    FINISH_REASON_LENGTH,
+    FINISH_REASON_TOOL_CALLS,
+    FINISH_REASON_CONTENT_FILTER,
+    FINISH_REASON_OTHER,
+    FINISH_REASONS
+};
+const char *finish_reason_name(enum finish_reason reason);
+
+// sluice_mirror_dropped_total{reason}: why a request was not copied to its mirror.
+enum mirror_drop {
+    MIRROR_BODY_TOO_LARGE, // past buffered_body_bytes
+    MIRROR_BUSY,           // mirror.max_inflight, or the memory for copies is used up
+    MIRROR_NO_ENDPOINT,    // none is ready or could be reached of late, or all are at max_inflight
+    MIRROR_BODY_UNFIT,     // its edits cannot be made in that body
+    MIRROR_DROPS
+};
+const char *mirror_drop_name(enum mirror_drop reason);
+
 // Bounds of the exposed histograms, in seconds; the last bucket (+Inf) is not listed.
 #define LATENCY_BOUNDS 17
 extern const double latency_bounds[LATENCY_BOUNDS];
 
-struct latency {
-    struct histogram fine;               // percentiles and evidence
+struct spread {                          // what is exposed
     uint64_t coarse[LATENCY_BOUNDS + 1]; // per bound, not cumulative over bounds
     uint64_t sum_us;
 };
+struct latency {
+    struct histogram fine; // percentiles and evidence
+    struct spread spread;
+};
+void spread_add(struct spread *spread, uint64_t us);
 void latency_add(struct latency *latency, uint64_t us);
 
 struct variant_lane { // cache-line aligned, one writer
     uint64_t requests[CODE_CLASSES];
     uint64_t errors[ERROR_REASONS];
     uint64_t retries[RETRY_REASONS];
-    uint64_t fallbacks; // requests this variant failed and the fallback took
+    uint64_t fallbacks;    // requests this variant failed and the fallback took
+    uint64_t rate_limited; // answers 429 of its endpoints, also those that no client saw
     uint64_t request_bytes, response_bytes;
     uint64_t tokens[TOKEN_TYPES]; // that its answers told of
     double dollars;               // what they cost
-    struct latency duration, first_byte;
+    uint64_t finishes[FINISH_REASONS];
+    uint64_t mirrored, mirror_dropped[MIRROR_DROPS]; // copies to this variant
+    struct latency duration, first_token;
+    struct spread first_byte;
+    struct spread gap, longest_gap; // between the events of a stream: the mean and the longest of each answer
 };
 
 struct variant_series {

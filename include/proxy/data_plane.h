@@ -2,6 +2,7 @@
 // are threads with their own event base, SO_REUSEPORT listeners, connection pools and metric lanes;
 // everything goes to them by mailbox.
 #pragma once
+#include "io/seal.h"
 #include "proxy/plan.h"
 #include <event2/event.h>
 
@@ -13,6 +14,8 @@ struct data_plane_events { // called on the control thread
     // Every worker uses plan `number` (and has opened and closed its listeners), the last one since at_ns
     // (monotonic).
     void (*plan_adopted)(uint64_t number, uint64_t at_ns, void *context);
+    // Tables of tasks have something to be written down.
+    void (*tasks_learned)(void *context);
     // Draining, and the last exchange of the last worker has ended.
     void (*drained)(void *context);
     void *context;
@@ -21,6 +24,10 @@ struct data_plane_events { // called on the control thread
 // Starts the worker threads (idle, without listeners or a plan). `base` is the control thread's.
 struct data_plane *data_plane_start(unsigned workers, struct event_base *base,
                                     const struct data_plane_events *events, struct error *error);
+
+// The key of the request ids that are made here (proxy/issued.h), before the first plan; without one ids are
+// random.
+void data_plane_set_id_key(struct data_plane *plane, const unsigned char key[SEAL_KEY]);
 
 // Phase one of a reload, with the TLS context of each listener of `config` (NULL: plain): opens what is new
 // in `config` (one socket per listener and worker), touching nothing live; sockets of addresses that stay are

@@ -10,6 +10,7 @@ struct request_view {
     struct slice host;      // lower case not guaranteed; without port
     struct slice path;      // normalised, without the query
     struct slice client_ip; // text, without port
+    bool peer_trusted;      // who sent it is in `trusted_proxies`: what it says of the arm counts
     struct slice body;      // the whole body when it was collected, else at == NULL
     struct arena *arena;    // for what has to be decoded
 };

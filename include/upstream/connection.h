@@ -16,20 +16,21 @@ enum connection_state {
 struct connection {
     struct stream stream;
     enum connection_state state;
-    bool reused;   // carried a whole exchange before: the peer may have closed it in the meantime
-    bool outdated; // its address left the endpoint's list: not kept when its exchange is over
+    bool reused;       // carried a whole exchange before: the peer may have closed it in the meantime
+    bool outdated;     // its address left the endpoint's list: not kept when its exchange is over
+    uint8_t user_kind; // the user's own note; 0 when it gets the connection
+    void *user;        // who has it (CONNECTING, HANDSHAKE, BUSY)
+    struct buffer *in; // bytes read and not yet consumed; NULL mostly
+    struct outbox outbox;
     struct connector *connector;
     struct endpoint *endpoint;      // with a reference
+    struct link idle;               // in the endpoint's lane (IDLE), or among the dead (CLOSED)
+    struct deadline deadline;       // of idleness
+    struct link every;              // in connector->every
     struct address_list *addresses; // of the endpoint when it was dialled, with a reference
     int address;                    // in addresses: connected to, or being tried
     unsigned hung;                  // how many of them were given up for their silence
     uint64_t tried;                 // bit by address
-    struct link idle;               // in the endpoint's lane (IDLE), or among the dead (CLOSED)
-    struct link every;              // in connector->every
-    struct deadline deadline;       // of idleness
-    struct outbox outbox;
-    struct buffer *in; // bytes read and not yet consumed; NULL mostly
-    void *user;        // the exchange (CONNECTING, HANDSHAKE, BUSY)
 };
 
 // One per worker.

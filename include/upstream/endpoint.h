@@ -1,6 +1,6 @@
 // endpoint: one upstream server of a pool, shared by all plans and workers while its pool and URL stay in the
-// configuration. Counters are written by workers, the state by the control thread; each group has its own
-// cache lines.
+// configuration. Counters are written by workers, the state by the control thread. What every request needs
+// stands in one cache line: among a thousand endpoints each of them is a cold one.
 #pragma once
 #include "base/list.h"
 #include "base/refcount.h"
@@ -30,18 +30,22 @@ struct endpoint {
     const char *pool, *url; // owned; the names in metrics and commands
     const char *authority;  // owned; "host:port" or "host" for the Host field when a health check asks
     const char *host; // owned; the host name that is resolved, NULL for a numeric address or a unix socket
-    struct tls_context *tls; // with a reference; NULL: plain
     const char *server_name; // owned; with tls: asked for and verified
-    unsigned weight;
-    uint64_t hash;       // of the URL, for unit_hash
-    atomic_bool retired; // no longer in the configuration: idle connections are to be closed
+    uint64_t hash;           // of the URL, for unit_hash
+    unsigned lane_count;
 
     _Alignas(64) atomic_uint inflight; // requests being answered or connected for, all workers
-    _Alignas(64) atomic_uint failures; // in a row; workers count and clear
-    atomic_uint states;                // ENDPOINT_* bits; control thread
+    unsigned weight;
+    struct endpoint_lane *lanes;
+    struct tls_context *tls;          // with a reference; NULL: plain
+    _Atomic uint64_t spared_until_ns; // it asked for time (back_off.h): monotonic; 0: it did not
+    atomic_uint failures;             // in a row; workers count and clear
+    atomic_uint refusals;             // times in a row that it was spared
+    atomic_uint states;               // ENDPOINT_* bits; control thread
+    atomic_bool retired;              // no longer in the configuration: idle connections are to be closed
 
     // control thread only
-    bool kept;                             // scratch of directory_commit
+    _Alignas(64) bool kept;                // scratch of directory_commit
     unsigned checks_failed, checks_passed; // in a row
     unsigned ejections;                    // in a row
     uint64_t ejected_until_ns;             // monotonic
@@ -50,9 +54,6 @@ struct endpoint {
     uint64_t resolve_failures;             // its name was asked for and no address came
     uint64_t last_check_ms;                // wall clock; 0: never
     char last_check[128];                  // why the last check failed, or "ok"
-
-    unsigned lane_count;
-    struct endpoint_lane *lanes;
 };
 
 struct endpoint *endpoint_new(const char *pool, const char *url, struct address_list *addresses,

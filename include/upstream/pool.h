@@ -53,8 +53,8 @@ void pool_view_unref(struct pool_view *view);
 
 enum choice { CHOICE_MADE, CHOICE_FULL, CHOICE_NONE };
 // Chooses an endpoint by the pool's balance and counts the request in (endpoint_enter); `avoid` (may be NULL)
-// is taken only when nothing else is there. CHOICE_FULL: all ready ones are at max_inflight. CHOICE_NONE:
-// none is ready. Worker `lane` only.
+// is taken only when nothing else is there, and so is one that asked for time (back_off.h). CHOICE_FULL: all
+// ready ones are at max_inflight. CHOICE_NONE: none is ready. Worker `lane` only.
 enum choice pool_choose(const struct pool_view *view, unsigned lane, struct random_state *random,
                         uint64_t unit_hash, const struct endpoint *avoid, struct endpoint **chosen);
 

@@ -22,11 +22,10 @@ static void print_all(const struct outcome *outcome, FILE *to) {
     strbuf_free(&text);
 }
 
-// `lenient`: what this build cannot do yet is not a mistake, as it is for `run`.
-static int check(const char *path, bool lenient) {
+static int check(const char *path) {
     struct outcome outcome = {0};
     outcome_begin(&outcome, path);
-    bool ok = loaded_check(path, lenient, &outcome);
+    bool ok = loaded_check(path, &outcome);
     print_all(&outcome, stderr);
     outcome_clear(&outcome);
     if (!ok)
@@ -38,13 +37,13 @@ static int check(const char *path, bool lenient) {
 int command_run(const struct invocation *invocation) {
     const char *path = invocation->config ? invocation->config : DEFAULT_CONFIG;
     if (invocation->check)
-        return check(path, false);
+        return check(path);
     struct daemon_options options = {path, version_text(), version_revision()};
     return daemon_run(&options);
 }
 
 int command_check(const struct invocation *invocation) {
-    return check(invocation->arguments[0], true);
+    return check(invocation->arguments[0]);
 }
 
 int command_reference(const struct invocation *invocation) {

@@ -66,8 +66,7 @@ static int name_width(json_t *variants) {
 }
 
 static void print_variant(json_t *variant, int width) {
-    json_t *latency = json_object_get(variant, "latency_ms"),
-           *first = json_object_get(variant, "first_byte_ms");
+    json_t *latency = json_object_get(variant, "latency_ms"), *first = json_object_get(variant, "ttft_ms");
     long long requests = integer(variant, "requests"), errors = integer(variant, "errors");
     double share = requests ? 100.0 * (double)errors / (double)requests : 0;
     printf("  %-*s %6.4g%%  %-10.10s %-12.12s %10lld %9.1f  %s%6.2f%%%s %9.1f %9.1f %9.1f\n", width,
@@ -86,7 +85,7 @@ static void print_route(json_t *route) {
            strcmp(text(route, "weights_from"), "command") == 0 ? "  weights set by hand" : "",
            paint(PAINT_PLAIN));
     printf("%s  %-*s %7s  %-10s %-12s %10s %9s  %7s %9s %9s %9s%s\n", paint(PAINT_DIM), width, "variant",
-           "weight", "version", "pool", "requests", "req/s", "errors", "p50 ms", "p95 ms", "ttfb ms",
+           "weight", "version", "pool", "requests", "req/s", "errors", "p50 ms", "p95 ms", "ttft ms",
            paint(PAINT_PLAIN));
     json_array_foreach(variants, i, variant) print_variant(variant, width);
     struct strbuf rollout = {0};
@@ -121,6 +120,10 @@ static void print_pool(json_t *pool) {
         size_t addresses = json_array_size(json_object_get(endpoint, "addresses"));
         if (addresses > 1)
             printf("  %zu addresses", addresses);
+        json_t *back_off = json_object_get(endpoint, "back_off");
+        if (json_is_object(back_off))
+            printf("  %sbacking off for %.1f s%s", paint(PAINT_YELLOW), number(back_off, "for_seconds"),
+                   paint(PAINT_PLAIN));
         if (strcmp(result, "-") != 0 && strcmp(result, "ok") != 0)
             printf("  last check: %s", result);
         printf("\n");

@@ -2,7 +2,7 @@
 #include "base/mem.h"
 #include <stdio.h>
 
-void strbuf_free(struct strbuf *buf) {
+void strbuf_release(struct strbuf *buf) {
     mem_free(buf->at);
     *buf = (struct strbuf){0};
 }
@@ -57,32 +57,6 @@ void strbuf_format(struct strbuf *buf, const char *format, ...) {
         buf->len += (size_t)len;
 }
 
-// The length of the well-formed UTF-8 sequence at the start of s (Unicode table 3-7: no overlong forms, no
-// surrogates, nothing past U+10FFFF), or 0.
-static size_t utf8_length(struct slice s) {
-    const unsigned char *at = (const unsigned char *)s.at;
-    unsigned char lead = at[0], low = 0x80, high = 0xbf;
-    size_t len = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
-    if (len < 2)
-        return len;
-    if (len > s.len)
-        return 0;
-    if (lead == 0xe0)
-        low = 0xa0;
-    else if (lead == 0xed)
-        high = 0x9f;
-    else if (lead == 0xf0)
-        low = 0x90;
-    else if (lead == 0xf4)
-        high = 0x8f;
-    if (at[1] < low || at[1] > high)
-        return 0;
-    for (size_t i = 2; i < len; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    return len;
-}
-
 static void json_escape(struct strbuf *buf, unsigned char c) {
     static const char letter[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
     strbuf_char(buf, '\\');
@@ -112,7 +86,7 @@ void strbuf_json(struct strbuf *buf, struct slice s) {
             break;
         size_t taken = 1;
         if ((unsigned char)s.at[0] >= 127) {
-            size_t len = utf8_length(s);
+            size_t len = slice_utf8(s);
             if (len)
                 strbuf_append(buf, s.at, taken = len);
             else

@@ -129,6 +129,18 @@ void check_probe(struct check *check, const struct probe_request_config *request
     }
 }
 
+// A limit that comes after the check's end is none.
+static void check_health(struct check *check, struct health_config *health) {
+    struct probe_expect_config *expect = &health->expect;
+    check_probe(check, &health->request, expect);
+    if (expect->latency >= health->timeout && !report_refused(check->report, &expect->latency) &&
+        !report_refused(check->report, &health->timeout))
+        report_add(check->report, place_of_field(check, &expect->latency, health->place),
+                   "raise `timeout` or lower `latency`",
+                   "`latency: %lldms` is never looked at: the check's `timeout` of %lldms comes first",
+                   (long long)expect->latency, (long long)health->timeout);
+}
+
 void check_url(struct check *check, const char *const *field, const char *key) {
     if (*field && !url_valid(*field))
         report_add(check->report, place_of_field(check, field, (struct place){0}), NULL,
@@ -146,7 +158,7 @@ static void check_pools(struct check *check) {
         if (pool->tls)
             check_pool_tls(check, pool->tls);
         if (pool->health)
-            check_probe(check, &pool->health->request, &pool->health->expect);
+            check_health(check, pool->health);
     }
 }
 

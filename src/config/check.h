@@ -9,14 +9,18 @@ struct check {
     struct report *report;
     struct config *config; // being settled: derived fields are filled in
 };
-void check_file(struct check *check);                                // everything
-void check_routes(struct check *check);                              // check_route.c
-void check_rollout(struct check *check, struct route_config *route); // check_rollout.c
+void check_file(struct check *check);                                   // everything
+void check_routes(struct check *check);                                 // check_route.c
+void check_rollout(struct check *check, struct route_config *route);    // check_rollout.c
+void check_experiment(struct check *check, struct route_config *route); // check_experiment.c: one route's …
+void check_experiments(struct check *check);                            // … and what its routes must share
 void check_probe(struct check *check, const struct probe_request_config *request,
                  struct probe_expect_config *expect);                                // check.c
 void check_listener_tls(struct check *check, const struct listener_tls_config *tls); // check_tls.c
 void check_pool_tls(struct check *check, const struct pool_tls_config *tls);         // check_tls.c
 void check_url(struct check *check, const char *const *field, const char *key);      // NULL passes
+
+void check_edits(struct check *check, const struct variant_config *variant); // check_edits.c
 
 // ---- check_variants.c
 // Pools, edits and weights; `pools` is sorted.
@@ -24,6 +28,7 @@ void check_variants(struct check *check, struct route_config *route, const struc
 // The index of the variant that *field names, or variant_count with a diagnostic.
 size_t check_variant(struct check *check, const struct route_config *route, const char *const *field,
                      const char *key);
+const char *percent_text(struct check *check, int64_t points); // basis points as one would write them
 const char *route_label(struct check *check, const struct route_config *route); // "route `chat`"
 
 // Where the field's value stands in the file; `otherwise` when it is a default.

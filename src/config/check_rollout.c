@@ -258,9 +258,24 @@ static void check_amount(struct check *check, const struct route_config *route) 
                    each ? ", those of each candidate counted" : "", all * candidates);
 }
 
+static void check_evaluation(struct check *check, struct evaluation_config *evaluation) {
+    if (evaluation->json && !pointer_valid(evaluation->json))
+        report_add(check->report, place_of_field(check, &evaluation->json, evaluation->place),
+                   "write /field/0/field", "\"%.100s\" is not a JSON pointer", evaluation->json);
+    if (report_refused(check->report, &evaluation->min) || report_refused(check->report, evaluation))
+        return;
+    if (!report_given(check->report, &evaluation->min)) {
+        evaluation->min = NAN;
+        if (!evaluation->baseline)
+            report_add(check->report, evaluation->place, NULL, "`evaluation` needs `min` or `baseline`");
+    }
+    if (evaluation->margin > 0 && !evaluation->baseline)
+        report_add(check->report, place_of_field(check, &evaluation->margin, evaluation->place), NULL,
+                   "`margin` needs `baseline`: the file that it is compared with");
+}
+
 void check_rollout(struct check *check, struct route_config *route) {
     struct rollout_config *rollout = route->rollout;
-    struct evaluation_config *evaluation = rollout->before.evaluation;
     if (report_refused(check->report, rollout))
         return;
     check_arms(check, route);
@@ -268,9 +283,8 @@ void check_rollout(struct check *check, struct route_config *route) {
     check_steps(check, rollout);
     for (size_t i = 0; i < rollout->before.smoke_test_count; i++)
         check_probe(check, &rollout->before.smoke_tests[i].request, &rollout->before.smoke_tests[i].expect);
-    if (evaluation && evaluation->json && !pointer_valid(evaluation->json))
-        report_add(check->report, place_of_field(check, &evaluation->json, evaluation->place),
-                   "write /field/0/field", "\"%.100s\" is not a JSON pointer", evaluation->json);
+    if (rollout->before.evaluation)
+        check_evaluation(check, rollout->before.evaluation);
     for (size_t i = 0; i < rollout->guard_count; i++)
         check_guard(check, &rollout->guards[i], "guard");
     for (size_t i = 0; i < rollout->signal_count; i++)

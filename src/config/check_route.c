@@ -59,6 +59,8 @@ static void check_sticky(struct check *check, struct route_config *route) {
         report_add(check->report, place_of_field(check, &sticky->mode, sticky->place),
                    "add `cookie: sluice_unit`",
                    "`mode: session` keeps the variant in a cookie and needs `cookie`");
+    if (route->experiment)
+        check_experiment(check, route);
     if (sticky->salt)
         return;
     size_t candidate = route->rollout ? route->rollout->candidate_index : route->baseline == 0;
@@ -110,7 +112,7 @@ static void check_route(struct check *check, struct route_config *route, const s
     if (route->fallback)
         route->fallback_index = check_variant(check, route, &route->fallback, "fallback");
     if (route->mirror && route->mirror->variant)
-        check_variant(check, route, &route->mirror->variant, "mirror.variant");
+        route->mirror->index = check_variant(check, route, &route->mirror->variant, "mirror.variant");
 }
 
 // ---- all of them
@@ -168,5 +170,6 @@ void check_routes(struct check *check) {
         check_route(check, &config->routes[i], pools);
     mem_free(pools);
     check_route_names(check);
+    check_experiments(check);
     check_reachable(check);
 }

@@ -2,7 +2,6 @@
 #include "base/mem.h"
 #include "check.h"
 #include "value.h"
-#include <strings.h>
 
 #define VARIANTS_MOST      16
 #define VERSION_BYTES_MOST 127 // as many as a rollout's journal compares
@@ -46,40 +45,9 @@ static void check_pool(struct check *check, struct variant_config *variant, cons
     mem_free(names);
 }
 
-// ---- edits
-
-static bool frames_message(const char *name) {
-    static const char *const framing[] = {
-        "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Expect", "TE", "Trailer"};
-    for (size_t i = 0; i < sizeof framing / sizeof *framing; i++)
-        if (strcasecmp(name, framing[i]) == 0)
-            return true;
-    return false;
-}
-
-static void check_edits(struct check *check, const struct variant_config *variant) {
-    const struct request_edit_config *edit = variant->request;
-    for (size_t i = 0; edit && i < edit->set_headers.count; i++) {
-        const struct header_config *header = &edit->set_headers.items[i];
-        if (frames_message(header->name))
-            report_add(check->report, place_of_field(check, header, variant->place), NULL,
-                       "`%s` frames the message and cannot be set", header->name);
-    }
-    for (size_t i = 0; edit && i < edit->remove_headers.count; i++) {
-        const char **name = &edit->remove_headers.items[i];
-        struct place place = place_of_field(check, name, variant->place);
-        if (!token_valid(*name))
-            report_add(check->report, place, NULL, "\"%.100s\" is not a header name", *name);
-        else if (frames_message(*name))
-            report_add(check->report, place, NULL, "`%s` frames the message and cannot be removed", *name);
-        else if (strcasecmp(*name, "Host") == 0)
-            report_add(check->report, place, NULL, "a request needs `Host`: it can be set, not removed");
-    }
-}
-
 // ---- weights
 
-static const char *percent(struct check *check, int64_t points) {
+const char *percent_text(struct check *check, int64_t points) {
     if (points % 100 == 0)
         return arena_format(check->arena, "%lld", (long long)points / 100);
     return arena_format(check->arena, points % 10 ? "%lld.%02lld" : "%lld.%lld", (long long)points / 100,
@@ -97,9 +65,10 @@ static void check_missing_weights(struct check *check, const struct route_config
         const struct variant_config *variant = &route->variants[i];
         if (variant->weight >= 0 || weight_refused(check, variant))
             continue;
-        const char *hint = missing > 1 || sum > SHARE_WHOLE ? NULL
-                                                            : arena_format(check->arena, "%s is left for it",
-                                                                           percent(check, SHARE_WHOLE - sum));
+        const char *hint =
+            missing > 1 || sum > SHARE_WHOLE
+                ? NULL
+                : arena_format(check->arena, "%s is left for it", percent_text(check, SHARE_WHOLE - sum));
         report_add(check->report, variant->place, hint, "variant `%.64s` of %s has no weight", variant->name,
                    route_label(check, route));
     }
@@ -126,9 +95,9 @@ static void check_weights(struct check *check, struct route_config *route) {
     const char *hint = fitting < 0 || fitting > SHARE_WHOLE
                            ? NULL
                            : arena_format(check->arena, "with weight: %s for `%.64s` they would",
-                                          percent(check, fitting), baseline->name);
+                                          percent_text(check, fitting), baseline->name);
     report_add(check->report, place_of_field(check, &route->variants, route->place), hint,
-               "the weights of %s sum to %s, not 100", route_label(check, route), percent(check, sum));
+               "the weights of %s sum to %s, not 100", route_label(check, route), percent_text(check, sum));
 }
 
 static void check_version(struct check *check, const struct variant_config *variant) {

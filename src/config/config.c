@@ -168,3 +168,8 @@ const struct pool_config *config_pool(const struct config *config, const char *n
     }
     return NULL;
 }
+
+bool config_linked(const struct route_config *route, const struct route_config *other) {
+    return route == other ||
+           (route->experiment && other->experiment && strcmp(route->experiment, other->experiment) == 0);
+}

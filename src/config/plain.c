@@ -219,16 +219,34 @@ static void read_headers(struct settle *settle, const struct key *key, const str
     find_repeated_headers(settle, node);
 }
 
-// A YAML scalar as JSON text: quoted is a string; else null, true, false and JSON numbers are what they look
-// like.
+// A YAML value as JSON text. Of scalars: quoted is a string; else null, true, false and JSON numbers are what
+// they look like.
+static void write_json(const struct node *node, struct strbuf *out) {
+    if (node->kind == NODE_MAP || node->kind == NODE_LIST) {
+        bool map = node->kind == NODE_MAP;
+        strbuf_char(out, map ? '{' : '[');
+        for (size_t i = 0; i < node->count; i++) {
+            strbuf_string(out, i ? "," : "");
+            if (map) {
+                strbuf_json(out, slice_of(node->pairs[i].key));
+                strbuf_char(out, ':');
+            }
+            write_json(map ? node->pairs[i].value : node->items[i], out);
+        }
+        strbuf_char(out, map ? '}' : ']');
+    } else if (node_is_null(node)) {
+        strbuf_literal(out, "null");
+    } else if (!node->quoted && (strcmp(node->text, "true") == 0 || strcmp(node->text, "false") == 0 ||
+                                 value_json_number(node->text))) {
+        strbuf_string(out, node->text);
+    } else {
+        strbuf_json(out, slice_of(node->text));
+    }
+}
+
 static const char *as_json(struct settle *settle, const struct node *node) {
-    if (node_is_null(node))
-        return "null";
-    if (!node->quoted && (strcmp(node->text, "true") == 0 || strcmp(node->text, "false") == 0 ||
-                          value_json_number(node->text)))
-        return node->text;
     struct strbuf text = {0};
-    strbuf_json(&text, slice_of(node->text));
+    write_json(node, &text);
     const char *result = arena_string(settle->arena, strbuf_as_slice(&text));
     strbuf_free(&text);
     return result;
@@ -246,7 +264,7 @@ static void read_pointers(struct settle *settle, const struct key *key, const st
         if (!pointer_valid(pair->key))
             report_add(settle->report, pair->place, "write /field/0/field",
                        "\"%.100s\" is not a JSON pointer", pair->key);
-        else if (pair->value->kind != NODE_SCALAR)
+        else if (pair->value->kind != NODE_SCALAR && !(key->flags & KEY_NESTED))
             settle_wrong(settle, pair->value, pair_label(settle, pair), "a single JSON value");
         else
             list->items[list->count++] = (struct pointer_config){pair->key, as_json(settle, pair->value)};

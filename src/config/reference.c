@@ -160,7 +160,8 @@ void config_reference(struct strbuf *out) {
         "* Relative paths are relative to the folder of the file.\n"
         "* Unknown and repeated keys are errors. Anchors, aliases, tags and several documents in a file are "
         "not supported.\n"
-        "* JSON values (`match.json`, `expect.json`): `3`, `true` and `null` are what they look like; "
+        "* JSON values (`match.json`, `expect.json`, `request.json`): `3`, `true` and `null` are what they "
+        "look like; "
         "in quotes, and everything else,\n  they are strings.\n"
         "* `–` as a default: nothing, and the meaning says what follows. \"as below\": a section whose own "
         "defaults apply when it is absent.\n");

@@ -128,29 +128,6 @@ static const struct key queue_keys[] = {
 static const struct section queue =
     SECTION(queue_keys, .what = "`queue`", .size = sizeof(struct queue_config));
 
-static const struct key probe_request_keys[] = {
-    {"method", TYPE_STRING, offsetof(struct probe_request_config, method), .standard = "GET",
-     .help = "Method."},
-    {"path", TYPE_STRING, offsetof(struct probe_request_config, path), .standard = "/",
-     .help = "Path and query."},
-    {"headers", TYPE_HEADERS, offsetof(struct probe_request_config, headers), .help = "Headers to send."},
-    {"body", TYPE_STRING, offsetof(struct probe_request_config, body), .help = "Body to send."},
-};
-const struct section schema_probe_request =
-    SECTION(probe_request_keys, .what = "`request`", .size = sizeof(struct probe_request_config));
-
-static const struct key probe_expect_keys[] = {
-    {"status", TYPE_INTEGERS, offsetof(struct probe_expect_config, status),
-     offsetof(struct probe_expect_config, status_count), .standard = "[200]", .least = 100, .most = 599,
-     .help = "Allowed status codes."},
-    {"body_contains", TYPE_STRING, offsetof(struct probe_expect_config, body_contains),
-     .help = "Text that the answer must hold."},
-    {"json", TYPE_POINTERS, offsetof(struct probe_expect_config, json),
-     .help = "JSON pointers and the values that must stand there."},
-};
-const struct section schema_probe_expect =
-    SECTION(probe_expect_keys, .what = "`expect`", .size = sizeof(struct probe_expect_config));
-
 static const struct key health_keys[] = {
     {"interval", TYPE_DURATION, offsetof(struct health_config, interval), .standard = "5s", .least = 50,
      .most = 86400000, .type_text = "50ms to 24h", .help = "Between two checks of an endpoint."},
@@ -215,6 +192,13 @@ static const struct key pool_keys[] = {
      .help = "Active checks; absent: none."},
     {"ejection", TYPE_STRUCT, offsetof(struct pool_config, ejection), .child = &ejection,
      .help = "Endpoints that fail real requests are taken out for a while."},
+    {"back_off", TYPE_DURATION, offsetof(struct pool_config, back_off), .standard = "10s", .flags = KEY_OFF,
+     .least = 100, .most = 86400000, .type_text = "100ms to 24h",
+     .help = "The longest time that an endpoint is spared after it answered 429, or 503 with `Retry-After`, "
+             "while "
+             "others of the pool can take its requests: for as long as `Retry-After` says, else 1s, doubled "
+             "each time "
+             "in a row."},
     {"tls", TYPE_OPTIONAL, offsetof(struct pool_config, tls), .child = &pool_tls,
      .help = "For https endpoints."},
     {"timeouts", TYPE_STRUCT, offsetof(struct pool_config, timeouts), .child = &schema_own_timeouts,
@@ -298,7 +282,9 @@ static const struct key mirror_keys[] = {
     {"variant", TYPE_NAME, offsetof(struct mirror_config, variant), .flags = KEY_REQUIRED,
      .help = "Variant that gets copies."},
     {"share", TYPE_PERCENT, offsetof(struct mirror_config, share), .standard = "100", .least = 0,
-     .most = SHARE_WHOLE, .type_text = "0 to 100", .help = "Percent of the requests."},
+     .most = SHARE_WHOLE, .type_text = "0 to 100", .help = "Percent of the units whose requests are copied."},
+    {"max_inflight", TYPE_INTEGER, offsetof(struct mirror_config, max_inflight), .standard = "64", .least = 1,
+     .most = 100000, .help = "Copies under way at once; more are dropped and counted."},
 };
 static const struct section mirror =
     SECTION(mirror_keys, .what = "`mirror`", .size = sizeof(struct mirror_config),
@@ -309,10 +295,12 @@ static const struct key edit_keys[] = {
      .help = "Headers to set, in place of the client's."},
     {"remove_headers", TYPE_STRINGS, offsetof(struct request_edit_config, remove_headers),
      .help = "Headers not to pass on."},
-    {"json", TYPE_POINTERS, offsetof(struct request_edit_config, json),
-     .help = "JSON fields of the body to set."},
+    {"json", TYPE_POINTERS, offsetof(struct request_edit_config, json), .flags = KEY_NESTED,
+     .help = "Fields of the JSON body to set, by JSON pointer. See edits.md."},
+    {"remove_json", TYPE_STRINGS, offsetof(struct request_edit_config, remove_json),
+     .help = "Fields of the JSON body to remove, by JSON pointer."},
     {"system_prompt_file", TYPE_PATH, offsetof(struct request_edit_config, system_prompt_file),
-     .help = "System prompt to set."},
+     .help = "Text file whose content becomes the system prompt, in place of the client's."},
 };
 static const struct section edit =
     SECTION(edit_keys, .what = "a variant's `request`", .size = sizeof(struct request_edit_config));
@@ -361,13 +349,24 @@ static const struct key route_keys[] = {
              "`retry.on` (without `retry`: `connect`) "
              "before the first byte to the client; the failure is charged to the chosen one. A full pool is "
              "such a condition when `on` has `503`; it is not retried first."},
+    {"affinity", TYPE_OPTIONAL, offsetof(struct route_config, affinity), .child = &schema_affinity,
+     .help = "Requests about a long-running task go to where it runs. See affinity.md."},
     {"mirror", TYPE_OPTIONAL, offsetof(struct route_config, mirror), .child = &mirror,
-     .help = "Copies to a shadow variant."},
+     .help = "Copies of requests to a variant whose answers are measured and thrown away. See mirror.md."},
     {"variants", TYPE_NAMED, offsetof(struct route_config, variants),
      offsetof(struct route_config, variant_count), .child = &variant, .flags = KEY_REQUIRED,
      .help = "The arms. The first is the baseline, unless `rollout.baseline` names another."},
+    {"experiment", TYPE_NAME, offsetof(struct route_config, experiment),
+     .help =
+         "Links this route with all of the same name, here and in other sluices: a unit gets the same arm "
+         "in each. See experiments.md."},
     {"expose_variant", TYPE_BOOL, offsetof(struct route_config, expose_variant), .standard = "true",
      .help = "Tell clients the variant in `X-Sluice-Variant`."},
+    {"count_stream_tokens", TYPE_BOOL, offsetof(struct route_config, count_stream_tokens),
+     .standard = "false",
+     .help =
+         "Ask model servers for the tokens of streams whose client did not (`stream_options`), and keep the "
+         "answer from the client. See tokens.md."},
     {"timeouts", TYPE_STRUCT, offsetof(struct route_config, timeouts), .child = &schema_own_timeouts,
      .help = "Override the global ones."},
     {"rollout", TYPE_OPTIONAL, offsetof(struct route_config, rollout), .child = &schema_rollout,

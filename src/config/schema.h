@@ -31,6 +31,7 @@ enum key_flags {
     KEY_OFF = 2,     // `off` is allowed: DURATION_OFF, or NULL for a string
     KEY_INHERIT = 4, // absent: TIMEOUT_INHERIT
     KEY_UNSET = 8,   // absent: -1
+    KEY_NESTED = 16, // of TYPE_POINTERS: values may be lists and mappings
 };
 
 struct settle; // settle.c: what a read function gets
@@ -95,8 +96,11 @@ void read_rollback(struct settle *settle, const struct node *node, void *field);
 void read_mode(struct settle *settle, const struct node *node, void *field);
 void read_networks(struct settle *settle, const struct node *node, void *field);
 void read_limits(struct settle *settle, const struct node *node, void *field);
+void read_task_learn(struct settle *settle, const struct node *node, void *field); // affinity.c
+void read_task_use(struct settle *settle, const struct node *node, void *field);   // affinity.c
 void read_endpoint_url(struct settle *settle, const struct node *node, void *object);
-extern const struct section schema_rollout;                       // schema_rollout.c
-extern const struct section schema_resolver;                      // schema_resolver.c
-extern const struct section schema_timeouts, schema_own_timeouts; // schema_timeouts.c
-extern const struct section schema_probe_request, schema_probe_expect;
+extern const struct section schema_affinity;                           // schema_affinity.c
+extern const struct section schema_rollout;                            // schema_rollout.c
+extern const struct section schema_resolver;                           // schema_resolver.c
+extern const struct section schema_timeouts, schema_own_timeouts;      // schema_timeouts.c
+extern const struct section schema_probe_request, schema_probe_expect; // schema_probe.c

@@ -18,11 +18,15 @@ static const struct section smoke =
 
 static const struct key evaluation_keys[] = {
     {"file", TYPE_PATH, offsetof(struct evaluation_config, file), .flags = KEY_REQUIRED,
-     .help = "JSON file of the model registry."},
+     .help = "JSON file of the model registry, of the candidate."},
     {"json", TYPE_STRING, offsetof(struct evaluation_config, json), .flags = KEY_REQUIRED,
      .help = "JSON pointer to the score."},
-    {"min", TYPE_NUMBER, offsetof(struct evaluation_config, min), .flags = KEY_REQUIRED,
-     .help = "The least it must be."},
+    {"min", TYPE_NUMBER, offsetof(struct evaluation_config, min),
+     .help = "The least it must be. May be left out beside `baseline`."},
+    {"baseline", TYPE_PATH, offsetof(struct evaluation_config, baseline),
+     .help = "The same file of the baseline: the candidate's score must not be lower by more than `margin`."},
+    {"margin", TYPE_NUMBER, offsetof(struct evaluation_config, margin), .standard = "0", .least = 0,
+     .most = 1000000000, .help = "Needs `baseline`."},
 };
 static const struct section evaluation =
     SECTION(evaluation_keys, .what = "`evaluation`", .size = sizeof(struct evaluation_config),

@@ -37,9 +37,18 @@ static void log_weights(const struct route_config *route, const uint16_t *weight
 // is resumed.
 static bool set_weights(const struct api_call *api, size_t route, const uint16_t *weights, uint64_t *plan) {
     struct control *control = api->control;
-    if (rollouts_has(control->rollouts, route)) {
+    size_t leader = rollouts_leader(control->rollouts, route);
+    if (leader == route) {
         struct rollout_command told = {.kind = EVENT_WEIGHTS, .weights = weights};
         return api_tell_rollout(api, route, &told, plan);
+    }
+    if (leader != NO_ROUTE) {
+        const struct route_config *led = &control->config->routes[route];
+        const char *name = control->config->routes[leader].name;
+        api_refuse(api->call, 409, "linked",
+                   "the rollout of route %s moves the weights of experiment %s: set those of route %s", name,
+                   led->experiment, name);
+        return false;
     }
     *plan = publisher_set_weights(control->publisher, route, weights, true);
     return true;

@@ -16,7 +16,13 @@ static const struct route_config *rollout_route(const struct api_call *api, size
     const struct route_config *route = api_route(api, index);
     if (!route || rollouts_has(api->control->rollouts, *index))
         return route;
-    api_refuse(api->call, 409, "no_rollout", "route %s has no rollout", route->name);
+    size_t leader = rollouts_leader(api->control->rollouts, *index);
+    if (leader == NO_ROUTE)
+        api_refuse(api->call, 409, "no_rollout", "route %s has no rollout", route->name);
+    else
+        api_refuse(api->call, 409, "no_rollout",
+                   "route %s has no rollout: that of route %s moves its weights", route->name,
+                   api->control->config->routes[leader].name);
     return NULL;
 }
 

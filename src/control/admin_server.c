@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
-#define BODY_MOST    65536
+#define BODY_MOST    (1024 * 1024) // a batch of feedback
 #define HEAD_MOST    16384
 #define IDLE_SECONDS 60
 

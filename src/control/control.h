@@ -14,6 +14,8 @@ struct reloader;
 struct rollouts;
 struct events;
 struct seen;
+struct seal;
+struct task_journal;
 struct admin;
 struct control {
     const struct daemon_options *options;
@@ -30,6 +32,8 @@ struct control {
     struct events *events;     // who follows
     struct seen *feedback_ids; // of scores that were counted
     struct scores *scores;
+    struct task_journal *tasks;
+    struct seal *id_seal; // of request ids; NULL: they carry nothing
     struct reloader *reloader;
     struct admin *admin;
     struct adoption adoption;

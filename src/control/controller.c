@@ -360,7 +360,7 @@ static const struct plan_route *live_route(const struct controller *controller) 
 static void aim(struct controller *controller, const struct plan_route *route) {
     static struct variant_lane total; // large; one thread
     variant_total(route->variants[controller->config->baseline].series, &total);
-    if (trial_aim(&controller->trial, &total.duration.fine, &total.first_byte.fine))
+    if (trial_aim(&controller->trial, &total.duration.fine, &total.first_token.fine))
         controller->trial.version =
             experiment_set_thresholds(controller->experiment, &controller->trial.thresholds);
 }

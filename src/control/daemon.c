@@ -5,12 +5,14 @@
 #include "base/log.h"
 #include "control.h"
 #include "events.h"
+#include "id_key.h"
 #include "process.h"
 #include "reload.h"
 #include "rollouts.h"
 #include "scores.h"
 #include "seen.h"
 #include "status_json.h"
+#include "task_journal.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -55,6 +57,11 @@ static void on_adopted(uint64_t number, uint64_t at_ns, void *context) {
     struct control *control = &((struct daemon *)context)->control;
     publisher_adopted(control->publisher, number, at_ns);
     adoption_note(&control->adoption, number);
+}
+
+static void on_learned(void *context) {
+    struct daemon *daemon = context;
+    task_journal_write(daemon->control.tasks);
 }
 
 static void on_drained(void *context) {
@@ -129,6 +136,7 @@ static void on_tick(int fd, short what, void *context) {
     rates_tick(control->rates, clock_monotonic_ns());
     registry_sweep(control->registry);
     certificates_tick(&control->certificates, clock_wall_ms());
+    task_journal_tick(control->tasks);
 }
 
 static void add_events(struct daemon *daemon) {
@@ -179,7 +187,7 @@ static bool start_parts(struct daemon *daemon, const struct config *config, stru
     struct control *control = &daemon->control;
     control->workers = (unsigned)config->workers;
     control->state_dir = mem_copy_string(config->state_dir);
-    struct data_plane_events events = {on_failing, on_adopted, on_drained, daemon};
+    struct data_plane_events events = {on_failing, on_adopted, on_learned, on_drained, daemon};
     control->plane = data_plane_start(control->workers, control->base, &events, error);
     if (!control->plane)
         return false;
@@ -195,6 +203,12 @@ static bool start_parts(struct daemon *daemon, const struct config *config, stru
     rollouts_listen(control->rollouts, on_decided, control->events);
     control->feedback_ids = seen_new(FEEDBACK_REMEMBERED);
     control->scores = scores_new(SCORE_NAMES);
+    control->tasks = task_journal_new(control->state_dir);
+    unsigned char key[SEAL_KEY];
+    if (id_key_read(control->state_dir, key)) {
+        control->id_seal = seal_new(key);
+        data_plane_set_id_key(control->plane, key);
+    }
     control->reloader = reloader_new(control);
     control->admin = admin_new(control);
     return true;
@@ -272,6 +286,8 @@ static void stop(struct daemon *daemon) {
     publisher_free(control->publisher);
     if (control->plane)
         data_plane_stop(control->plane); // the workers let go of plans and endpoints
+    task_journal_free(control->tasks);
+    seal_free(control->id_seal);
     if (control->directory)
         directory_free(control->directory);
     if (control->config)

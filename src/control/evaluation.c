@@ -1,11 +1,14 @@
 #include "evaluation.h"
 
-#include "base/strbuf.h"
+#include "base/file.h"
 #include "traffic/pointer.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,52 +23,62 @@ static bool read_file(int fd, struct strbuf *out) {
         errno = EINVAL;
         return false;
     }
-    for (;;) {
-        ssize_t got = read(fd, strbuf_reserve(out, 65536), 65536);
-        if (got == 0)
-            return true;
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return false;
-        out->len += (size_t)got;
-        if (out->len > FILE_MOST) {
-            errno = EFBIG;
-            return false;
-        }
-    }
+    return file_read_all(fd, out, FILE_MOST);
 }
 
-static bool judge(const struct evaluation_config *evaluation, struct slice text, char *because, size_t size) {
-    struct document *document = document_parse(text);
-    double value;
-    if (!document) {
-        snprintf(because, size, "the evaluation %s is not JSON", evaluation->file);
-        return false;
-    }
-    bool found = document_number(document, evaluation->json, &value);
-    document_free(document);
-    if (!found) {
-        snprintf(because, size, "the evaluation has no number at %s in %s", evaluation->json,
-                 evaluation->file);
-        return false;
-    }
-    bool met = value >= evaluation->min;
-    snprintf(because, size, "the evaluation's %s is %.10g, %s %.10g", evaluation->json, value,
-             met ? "at least" : "below", evaluation->min);
-    return met;
-}
-
-bool evaluation_met(const struct evaluation_config *evaluation, char *because, size_t size) {
+// The number at `pointer` of the file; false: `because` says why not, and whose file it is.
+static bool read_number(const char *file, const char *pointer, const char *whose, double *value,
+                        char *because, size_t size) {
     struct strbuf text = {0};
-    int fd = open(evaluation->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    bool met = false;
-    if (fd >= 0 && read_file(fd, &text))
-        met = judge(evaluation, strbuf_as_slice(&text), because, size);
-    else
-        snprintf(because, size, "the evaluation %s cannot be read: %s", evaluation->file, strerror(errno));
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    bool read = fd >= 0 && read_file(fd, &text), found = false;
+    if (!read)
+        snprintf(because, size, "the %s %s cannot be read: %s", whose, file, strerror(errno));
+    struct document *document = read ? document_parse(strbuf_as_slice(&text)) : NULL;
+    if (document)
+        found = document_number(document, pointer, value);
+    if (read && !document)
+        snprintf(because, size, "the %s %s is not JSON", whose, file);
+    else if (document && !found)
+        snprintf(because, size, "the %s has no number at %s in %s", whose, pointer, file);
+    if (document)
+        document_free(document);
     if (fd >= 0)
         close(fd);
     strbuf_free(&text);
-    return met;
+    return found;
+}
+
+// As much text as there is room for.
+static void say(char *because, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void say(char *because, size_t size, const char *format, ...) {
+    size_t len = strlen(because);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(because + len, size - len, format, args);
+    va_end(args);
+}
+
+bool evaluation_met(const struct evaluation_config *evaluation, char *because, size_t size) {
+    double value, baseline = 0;
+    if (!read_number(evaluation->file, evaluation->json, "evaluation", &value, because, size) ||
+        (evaluation->baseline && !read_number(evaluation->baseline, evaluation->json, "baseline's evaluation",
+                                              &baseline, because, size)))
+        return false;
+    because[0] = '\0';
+    say(because, size, "the evaluation's %s is %.10g", evaluation->json, value);
+    bool enough = isnan(evaluation->min) || value >= evaluation->min;
+    if (!isnan(evaluation->min))
+        say(because, size, ", %s %.10g", enough ? "at least" : "below", evaluation->min);
+    if (!evaluation->baseline)
+        return enough;
+    bool as_good = value >= baseline - evaluation->margin;
+    say(because, size, "%s %s the baseline's %.10g",
+        isnan(evaluation->min) ? ","
+        : enough == as_good    ? " and"
+                               : " but",
+        as_good ? "not worse than" : "worse than", baseline);
+    if (evaluation->margin > 0)
+        say(because, size, " by more than %.10g", evaluation->margin);
+    return enough && as_good;
 }

@@ -1,6 +1,7 @@
 // evaluation: the gate before the first step that asks a file, which an offline evaluation of the candidate
-// has written: a number in it must reach a minimum. The file is read anew each time. Control thread; it waits
-// for the disk, as loading a configuration does.
+// has written: a number in it must reach a minimum, and not be lower than the baseline's by more than a
+// margin. The files are read anew each time. Control thread; it waits for the disk, as loading a
+// configuration does.
 #pragma once
 #include "config/rollout.h"
 

@@ -58,6 +58,11 @@ bool expect_met(const struct probe_expect_config *expect, const struct expect_an
     }
     if (!pointers_met(&expect->json, answer->body, why, why_size))
         return false;
+    if (expect->latency > 0 && answer->took_ms > expect->latency) {
+        snprintf(why, why_size, "took %lld ms, more than %lld ms", (long long)answer->took_ms,
+                 (long long)expect->latency);
+        return false;
+    }
     snprintf(why, why_size, "ok");
     return true;
 }

@@ -8,6 +8,7 @@ struct expect_answer {
     struct slice body;
     bool truncated;
     const char *error; // may be NULL or empty
+    int64_t took_ms;   // from the beginning to the last byte
 };
 // True, and why = "ok"; or false, and why says what was wrong in one line.
 bool expect_met(const struct probe_expect_config *expect, const struct expect_answer *answer, char *why,

@@ -165,7 +165,10 @@ static void fetch_free(struct fetch *fetch) {
 }
 
 static void note_result(struct fetch *fetch, CURLcode code) {
+    curl_off_t took_us = 0;
     curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &fetch->answer.status);
+    curl_easy_getinfo(fetch->easy, CURLINFO_TOTAL_TIME_T, &took_us);
+    fetch->answer.took_ms = (int64_t)(took_us / 1000);
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && fetch->answer.truncated))
         return;
     long os_error = 0;

@@ -76,7 +76,8 @@ static void on_answer(const struct fetch_answer *answer, void *context) {
     struct expect_answer seen = {.status = answer->status,
                                  .body = strbuf_as_slice(&answer->body),
                                  .truncated = answer->truncated,
-                                 .error = answer->error};
+                                 .error = answer->error,
+                                 .took_ms = answer->took_ms};
     char why[200], because[BECAUSE_MOST];
     check->fetch = NULL;
     if (expect_met(&check->test->expect, &seen, why, sizeof why)) {

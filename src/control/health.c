@@ -76,7 +76,8 @@ static void on_answer(const struct fetch_answer *answer, void *context) {
     struct expect_answer seen = {.status = answer->status,
                                  .body = strbuf_as_slice(&answer->body),
                                  .truncated = answer->truncated,
-                                 .error = answer->error};
+                                 .error = answer->error,
+                                 .took_ms = answer->took_ms};
     struct endpoint *endpoint = probe->endpoint;
     bool passed = expect_met(&probe->asked->expect, &seen, endpoint->last_check, sizeof endpoint->last_check);
     bool first = endpoint->last_check_ms == 0;

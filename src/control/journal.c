@@ -1,5 +1,6 @@
 #include "journal.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -26,38 +27,6 @@ static char *path_of(const char *folder, const char *name) {
     char *copy = mem_copy_string(strbuf_text(&path));
     strbuf_free(&path);
     return copy;
-}
-
-// The whole slice or nothing; errno otherwise.
-static bool write_all(int fd, struct slice bytes) {
-    while (bytes.len) {
-        ssize_t n = write(fd, bytes.at, bytes.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        bytes.at += n;
-        bytes.len -= (size_t)n;
-    }
-    return true;
-}
-
-static bool read_all(int fd, struct strbuf *out, size_t most) {
-    for (;;) {
-        char *at = strbuf_reserve(out, 65536);
-        ssize_t n = read(fd, at, 65536);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        if (n == 0)
-            return true;
-        out->len += (size_t)n;
-        if (out->len > most) {
-            errno = EFBIG;
-            return false;
-        }
-    }
 }
 
 // ---- open
@@ -174,8 +143,8 @@ bool journal_decide(struct journal *journal, struct slice line, struct error *er
     struct strbuf whole = {0};
     strbuf_slice(&whole, line);
     strbuf_char(&whole, '\n');
-    bool written =
-        write_all(journal->decisions_fd, strbuf_as_slice(&whole)) && fdatasync(journal->decisions_fd) == 0;
+    bool written = file_write_all(journal->decisions_fd, strbuf_as_slice(&whole)) &&
+                   fdatasync(journal->decisions_fd) == 0;
     if (written) {
         journal->decisions_bytes += (off_t)whole.len;
     } else {
@@ -194,7 +163,7 @@ static void read_file(const char *path, struct strbuf *out) {
     if (fd < 0)
         return;
     size_t before = out->len;
-    if (!read_all(fd, out, 4 * (size_t)DECISIONS_BYTES))
+    if (!file_read_all(fd, out, 4 * (size_t)DECISIONS_BYTES))
         out->len = before;
     close(fd);
 }
@@ -264,7 +233,7 @@ bool journal_save(struct journal *journal, const char *route, struct slice state
     if (!in_place(journal) && !reopen_states(journal, error))
         return false;
     int fd = openat(journal->states_fd, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    bool saved = fd >= 0 && write_all(fd, state) && fsync(fd) == 0;
+    bool saved = fd >= 0 && file_write_all(fd, state) && fsync(fd) == 0;
     if (fd >= 0)
         saved = close(fd) == 0 && saved;
     saved = saved && renameat(journal->states_fd, fresh, journal->states_fd, name) == 0 &&
@@ -283,7 +252,7 @@ enum journal_found journal_load(struct journal *journal, const char *route, stru
     int fd = openat(journal->states_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return JOURNAL_NOTHING;
-    bool read = fd >= 0 && read_all(fd, state, STATE_BYTES);
+    bool read = fd >= 0 && file_read_all(fd, state, STATE_BYTES);
     if (!read)
         error_set(error, "cannot read %s/%s: %s", journal->states, name, strerror(errno));
     if (fd >= 0)

@@ -1,10 +1,13 @@
 #include "metrics_page.h"
 
+#include "base/clock.h"
 #include "metrics/exposition.h"
 #include "process.h"
 #include "reload.h"
 #include "rollouts.h"
 #include "scores.h"
+#include "task_journal.h"
+#include "upstream/back_off.h"
 
 #include <string.h>
 
@@ -98,6 +101,20 @@ static void write_endpoints(const struct control *control, enum family family,
     }
 }
 
+static void write_backing_off(const struct control *control, struct strbuf *out) {
+    uint64_t now = clock_monotonic_ns();
+    exposition_family(out, FAMILY_ENDPOINT_BACKING_OFF);
+    for (size_t i = 0; i < directory_count(control->directory); i++) {
+        const struct pool *pool = directory_pool(control->directory, i);
+        bool spares = control->config->pools[i].back_off > 0;
+        for (size_t k = 0; k < pool->endpoint_count; k++) {
+            struct label labels[] = {{"pool", pool->name}, {"endpoint", pool->endpoints[k]->url}};
+            exposition_u64(out, FAMILY_ENDPOINT_BACKING_OFF, labels, 2,
+                           spares && back_off_left(pool->endpoints[k], now) > 0);
+        }
+    }
+}
+
 static uint64_t value_up(const struct endpoint *endpoint) {
     return endpoint_ready(endpoint);
 }
@@ -161,6 +178,7 @@ void metrics_page_write(const struct control *control, struct strbuf *out) {
     exposition_variants(out, control->registry);
     scores_write(control->scores, control->config, out);
     write_weights(control, out);
+    task_journal_metrics(control->tasks, control->config, out);
     write_rollouts(control, FAMILY_ROLLOUT_STATE, write_states, out);
     write_rollouts(control, FAMILY_ROLLOUT_STEP, write_step, out);
     write_rollouts(control, FAMILY_DECISIONS, write_decisions, out);
@@ -168,6 +186,7 @@ void metrics_page_write(const struct control *control, struct strbuf *out) {
     write_notifications(control, out);
     write_endpoints(control, FAMILY_ENDPOINT_UP, value_up, out);
     write_endpoints(control, FAMILY_ENDPOINT_INFLIGHT, value_inflight, out);
+    write_backing_off(control, out);
     write_endpoints(control, FAMILY_ENDPOINT_ADDRESSES, value_addresses, out);
     write_endpoints(control, FAMILY_RESOLVE_FAILURES, value_resolve_failures, out);
     write_daemon(control, out);

@@ -36,20 +36,12 @@ static bool take(struct parameter *parameter, const json_t *value, struct error 
     return parameter->given || error_set(error, "%s must be %s", parameter->name, wanted[parameter->kind]);
 }
 
-bool parameters_read(struct slice body, struct parameter *parameters, size_t count, json_t **root,
-                     struct error *error) {
-    json_error_t why;
+bool parameters_take(const json_t *object, struct parameter *parameters, size_t count, struct error *error) {
     const char *name;
     json_t *value;
-    *root = NULL;
-    if (slice_trim(body).len == 0)
-        return true;
-    *root = json_loadb(body.at, body.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-    if (!*root)
-        return error_set(error, "the body is not JSON: %s", why.text);
-    if (!json_is_object(*root))
+    if (!json_is_object(object))
         return error_set(error, "the body must be a JSON object");
-    json_object_foreach(*root, name, value) {
+    json_object_foreach((json_t *)object, name, value) {
         struct parameter *parameter = find(parameters, count, name);
         if (!parameter)
             return refuse_unknown(parameters, count, name, error);
@@ -57,4 +49,16 @@ bool parameters_read(struct slice body, struct parameter *parameters, size_t cou
             return false;
     }
     return true;
+}
+
+bool parameters_read(struct slice body, struct parameter *parameters, size_t count, json_t **root,
+                     struct error *error) {
+    json_error_t why;
+    *root = NULL;
+    if (slice_trim(body).len == 0)
+        return true;
+    *root = json_loadb(body.at, body.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+    if (!*root)
+        return error_set(error, "the body is not JSON: %s", why.text);
+    return parameters_take(*root, parameters, count, error);
 }

@@ -19,3 +19,5 @@ struct parameter {
 // it may be NULL).
 bool parameters_read(struct slice body, struct parameter *parameters, size_t count, json_t **root,
                      struct error *error);
+// The same of an object that is parsed already.
+bool parameters_take(const json_t *object, struct parameter *parameters, size_t count, struct error *error);

@@ -111,10 +111,18 @@ double publisher_adoption(const struct publisher *publisher) {
     return publisher->adoption_seconds;
 }
 
+// Of the route and those it is linked with: they have one set of weights.
+static void note_command(struct publisher *publisher, size_t route, bool by_command) {
+    const struct config *config = publisher->plan->config;
+    for (size_t i = 0; i < config->route_count; i++)
+        if (config_linked(&config->routes[route], &config->routes[i]))
+            publisher->by_command[i] = by_command;
+}
+
 uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const uint16_t *weights,
                                bool by_command) {
     replace(publisher, plan_with_weights(publisher->plan, route, weights));
-    publisher->by_command[route] = by_command;
+    note_command(publisher, route, by_command);
     publish(publisher);
     return publisher->plan->number;
 }
@@ -132,7 +140,7 @@ uint64_t publisher_turn(struct publisher *publisher, struct adoption *adoption, 
     if (turning->turn)
         turn_now(turning);
     replace(publisher, plan_with_turn(publisher->plan, route, weights));
-    publisher->by_command[route] = false;
+    note_command(publisher, route, false);
     publisher->adoption = adoption;
     *turning = (struct turning){turn_ref(publisher->plan->routes[route].live.turn), publisher->plan->number};
     publish(publisher);

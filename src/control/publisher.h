@@ -12,8 +12,8 @@ const struct plan *publisher_plan(const struct publisher *publisher); // NULL be
 // After a reload was committed: this is the plan now. Weights set by hand are forgotten; the log names them.
 void publisher_adopt(struct publisher *publisher, struct plan *take_plan);
 
-// Sets a route's weights (basis points, sum 10,000). Returns the number of the plan that has them.
-// `by_command`: by hand, where no rollout rules the route.
+// Sets the weights of a route and of those it is linked with (basis points, sum 10,000). Returns the number
+// of the plan that has them. `by_command`: by hand, where no rollout rules the route.
 uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const uint16_t *weights,
                                bool by_command);
 // The same, but all workers begin at the same moment: no request is decided by the old weights after one was

@@ -10,8 +10,8 @@ struct growth { // of one bucket
 };
 struct slot { // RATES_SLOT_SECONDS of one series
     uint64_t requests;
-    struct growth *growths; // duration's first, then first_byte's
-    uint32_t duration_count, first_byte_count;
+    struct growth *growths; // duration's first, then first_token's
+    uint32_t duration_count, first_token_count;
 };
 struct rate {                      // of one series
     struct variant_series *series; // with a reference
@@ -54,7 +54,7 @@ static void read_histograms(const struct variant_series *series, struct histogra
     memset(both, 0, 2 * sizeof *both);
     for (unsigned i = 0; i < series->lane_count; i++) {
         histogram_merge(&both[0], &series->lanes[i]->duration.fine);
-        histogram_merge(&both[1], &series->lanes[i]->first_byte.fine);
+        histogram_merge(&both[1], &series->lanes[i]->first_token.fine);
     }
 }
 
@@ -82,8 +82,8 @@ static void slot_fill(struct slot *slot, struct rate *rate, uint64_t requests) {
     read_histograms(rate->series, now);
     slot->requests = requests - rate->requests;
     slot->duration_count = list_growth(growths, &now[0], &rate->last[0]);
-    slot->first_byte_count = list_growth(growths + slot->duration_count, &now[1], &rate->last[1]);
-    size_t bytes = (slot->duration_count + slot->first_byte_count) * sizeof *growths;
+    slot->first_token_count = list_growth(growths + slot->duration_count, &now[1], &rate->last[1]);
+    size_t bytes = (slot->duration_count + slot->first_token_count) * sizeof *growths;
     slot->growths = mem_alloc(bytes + 1);
     memcpy(slot->growths, growths, bytes);
     memcpy(rate->last, now, sizeof now);
@@ -166,7 +166,7 @@ static void add_slot(const struct slot *slot, struct histogram both[2]) {
     const struct growth *growth = slot->growths;
     for (uint32_t i = 0; i < slot->duration_count; i++, growth++)
         both[0].count[growth->bucket] += growth->count;
-    for (uint32_t i = 0; i < slot->first_byte_count; i++, growth++)
+    for (uint32_t i = 0; i < slot->first_token_count; i++, growth++)
         both[1].count[growth->bucket] += growth->count;
 }
 
@@ -209,7 +209,7 @@ void rates_read(const struct rates *rates, const struct variant_series *series, 
     view->duration_p50 = quantile_ms(&both[0], 0.50);
     view->duration_p95 = quantile_ms(&both[0], 0.95);
     view->duration_p99 = quantile_ms(&both[0], 0.99);
-    view->first_byte_p50 = quantile_ms(&both[1], 0.50);
-    view->first_byte_p95 = quantile_ms(&both[1], 0.95);
-    view->first_byte_p99 = quantile_ms(&both[1], 0.99);
+    view->first_token_p50 = quantile_ms(&both[1], 0.50);
+    view->first_token_p95 = quantile_ms(&both[1], 0.95);
+    view->first_token_p99 = quantile_ms(&both[1], 0.99);
 }

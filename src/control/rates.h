@@ -17,7 +17,7 @@ void rates_tick(struct rates *rates, uint64_t now_ns); // every RATES_SLOT_SECON
 struct rates_view { // milliseconds; all 0 when there was no request
     double per_second;
     double duration_p50, duration_p95, duration_p99;
-    double first_byte_p50, first_byte_p95, first_byte_p99;
+    double first_token_p50, first_token_p95, first_token_p99;
 };
 // Includes what came since the last tick.
 void rates_read(const struct rates *rates, const struct variant_series *series, uint64_t now_ns,

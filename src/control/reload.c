@@ -6,6 +6,7 @@
 #include "config/rollout.h"
 #include "credentials.h"
 #include "rollouts.h"
+#include "task_journal.h"
 
 struct request { // one who asked for a reload
     struct link link;
@@ -175,6 +176,7 @@ static void commit(struct control *control, struct loaded *take_loaded, struct h
     health_adopt(control->health, config, control->directory);
     ejector_adopt(control->ejector);
     rates_adopt(control->rates, plan, clock_monotonic_ns());
+    task_journal_adopt(control->tasks, config);
     config_unref(control->config);
     control->config = config;
     adopt_credentials(control, take_loaded->credentials);
@@ -208,6 +210,7 @@ static void apply(struct control *control, struct loaded *take_loaded, struct ho
         return;
     }
     struct plan *plan = plan_new(config, control->registry, prepared.directory);
+    task_journal_equip(control->tasks, plan);
     struct rollouts_change *rollouts = prepare_rollouts(control, &plan, outcome);
     if (!rollouts) {
         plan_unref(plan);

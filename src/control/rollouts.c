@@ -294,8 +294,19 @@ bool rollouts_has(const struct rollouts *rollouts, size_t route) {
     return route < rollouts->count && rollouts->controllers[route];
 }
 
+size_t rollouts_leader(const struct rollouts *rollouts, size_t route) {
+    if (rollouts_has(rollouts, route))
+        return route;
+    const struct route_config *routes = rollouts->control->config->routes;
+    for (size_t i = 0; routes[route].experiment && i < rollouts->count; i++)
+        if (rollouts->controllers[i] && config_linked(&routes[route], &routes[i]))
+            return i;
+    return NO_ROUTE;
+}
+
 bool rollouts_rules(const struct rollouts *rollouts, size_t route) {
-    return rollouts_has(rollouts, route) && rollouts->controllers[route]->machine.state != ROLLOUT_IDLE;
+    size_t leader = rollouts_leader(rollouts, route);
+    return leader != NO_ROUTE && rollouts->controllers[leader]->machine.state != ROLLOUT_IDLE;
 }
 
 bool rollouts_command(struct rollouts *rollouts, size_t route, const struct rollout_command *command,

@@ -28,8 +28,11 @@ void rollouts_abandon(struct rollouts_change *change); // NULL is allowed
 void rollouts_commit(struct rollouts *rollouts, struct rollouts_change *change);
 
 bool rollouts_has(const struct rollouts *rollouts, size_t route); // it has a `rollout`
+// The route whose rollout moves the weights of this one: itself, or the one of its experiment that has one;
+// or NO_ROUTE.
+size_t rollouts_leader(const struct rollouts *rollouts, size_t route);
 bool rollouts_rules(const struct rollouts *rollouts,
-                    size_t route); // … and its weights are the controller's now
+                    size_t route); // … or is led by one, and its weights are the controller's now
 
 // A person's command: EVENT_PROMOTE, EVENT_PROMOTE_FULL, EVENT_PAUSE, EVENT_RESUME, EVENT_ROLLBACK,
 // EVENT_RETRY or EVENT_WEIGHTS with `weights`; `reason` may be NULL. False: refused, *error says why. *plan:

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "reload.h"
 #include "rollouts.h"
+#include "upstream/back_off.h"
 
 #include <unistd.h>
 
@@ -39,7 +40,7 @@ static void emit_percentiles(struct emit *emit, double p50, double p95, double p
 }
 
 struct counts { // of one series, summed over its lanes, without the histograms
-    uint64_t requests, errors, overloaded, codes[CODE_CLASSES];
+    uint64_t requests, errors, overloaded, rate_limited, codes[CODE_CLASSES];
 };
 
 static struct counts count(const struct variant_series *series) {
@@ -51,6 +52,7 @@ static struct counts count(const struct variant_series *series) {
         for (int reason = ERROR_REASON_NONE + 1; reason < ERROR_REASONS; reason++)
             counts.errors += counter_read(&lane->errors[reason]);
         counts.overloaded += counter_read(&lane->errors[ERROR_REASON_OVERLOADED]);
+        counts.rate_limited += counter_read(&lane->rate_limited);
     }
     for (int code = 0; code < CODE_CLASSES; code++)
         counts.requests += counts.codes[code];
@@ -64,6 +66,7 @@ static void emit_measured(const struct control *control, const struct variant_se
     emit_u64(emit_name(emit, "requests"), counts.requests);
     emit_u64(emit_name(emit, "errors"), counts.errors);
     emit_u64(emit_name(emit, "overloaded"), counts.overloaded);
+    emit_u64(emit_name(emit, "rate_limited"), counts.rate_limited);
     emit_object(emit_name(emit, "codes"));
     for (int code = 0; code < CODE_CLASSES; code++)
         emit_u64(emit_name(emit, code_class_name((enum code_class)code)), counts.codes[code]);
@@ -72,8 +75,8 @@ static void emit_measured(const struct control *control, const struct variant_se
     rates_read(control->rates, series, clock_monotonic_ns(), &view);
     emit_number(emit_name(emit, "per_second"), view.per_second, 2);
     emit_percentiles(emit_name(emit, "latency_ms"), view.duration_p50, view.duration_p95, view.duration_p99);
-    emit_percentiles(emit_name(emit, "first_byte_ms"), view.first_byte_p50, view.first_byte_p95,
-                     view.first_byte_p99);
+    emit_percentiles(emit_name(emit, "ttft_ms"), view.first_token_p50, view.first_token_p95,
+                     view.first_token_p99);
 }
 
 static void emit_variant(const struct control *control, const struct plan_route *route, size_t index,
@@ -96,6 +99,7 @@ static void emit_route(const struct control *control, size_t index, struct emit 
     emit_object(emit);
     emit_text(emit_name(emit, "name"), config->name);
     emit_text(emit_name(emit, "salt"), config->sticky.salt);
+    emit_text(emit_name(emit, "experiment"), config->experiment);
     emit_text(emit_name(emit, "weights_from"), rollouts_rules(control->rollouts, index)          ? "rollout"
                                                : publisher_by_command(control->publisher, index) ? "command"
                                                                                                  : "file");
@@ -120,7 +124,22 @@ static const char *state_name(const struct endpoint *endpoint) {
     return states & ENDPOINT_EJECTED ? "ejected" : "ready";
 }
 
-static void emit_endpoint(const struct endpoint *endpoint, bool checked, struct emit *emit) {
+static void emit_back_off(const struct endpoint *endpoint, bool spared, struct emit *emit) {
+    int64_t left_ms = spared ? back_off_left(endpoint, clock_monotonic_ns()) : 0;
+    emit_name(emit, "back_off");
+    if (left_ms == 0) {
+        emit_null(emit);
+        return;
+    }
+    emit_object(emit);
+    emit_number(emit_name(emit, "for_seconds"), (double)left_ms / 1000, 3);
+    emit_time(emit_name(emit, "until"), clock_wall_ms() + (uint64_t)left_ms);
+    emit_end(emit, '}');
+}
+
+static void emit_endpoint(const struct endpoint *endpoint, const struct pool_config *config,
+                          struct emit *emit) {
+    bool checked = config->health != NULL;
     emit_object(emit);
     emit_text(emit_name(emit, "url"), endpoint->url);
     emit_text(emit_name(emit, "state"), state_name(endpoint));
@@ -133,6 +152,7 @@ static void emit_endpoint(const struct endpoint *endpoint, bool checked, struct 
         emit_text(emit, text);
     }
     emit_end(emit, ']');
+    emit_back_off(endpoint, config->back_off > 0, emit);
     emit_name(emit, "last_check");
     if (checked && endpoint->last_check_ms) {
         emit_object(emit);
@@ -153,7 +173,7 @@ static void emit_pool(const struct pool *pool, const struct pool_config *config,
     emit_u64(emit_name(emit, "waiting"), atomic_load_explicit(&pool->waiting, memory_order_relaxed));
     emit_array(emit_name(emit, "endpoints"));
     for (size_t i = 0; i < pool->endpoint_count; i++)
-        emit_endpoint(pool->endpoints[i], config->health != NULL, emit);
+        emit_endpoint(pool->endpoints[i], config, emit);
     emit_end(emit, ']');
     emit_end(emit, '}');
 }

@@ -43,6 +43,12 @@ enum body_result body_feed(struct body *body, char *bytes, size_t len, size_t *d
     return result;
 }
 
+void body_passed(struct body *body, size_t len) {
+    size_t data, used;
+    feed_length(body, len, &data, &used);
+    body->bytes += data;
+}
+
 bool body_end(struct body *body) {
     if (body->kind == BODY_UNTIL_CLOSE)
         body->complete = true;

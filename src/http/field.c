@@ -1,20 +1,22 @@
 #include "http/head.h"
 #include "octet.h"
 
+#define LONGEST 19
+#define WORDS   3 // of 8 bytes: what the longest takes
+
 struct known {
-    const char *name; // lower case
+    char name[8 * WORDS]; // lower case, NUL behind it
     enum field_id id;
 };
 
-// Names of one length; few enough that the first letter nearly always decides.
-#define NAMES(...) ((const struct known[]){__VA_ARGS__, {NULL, FIELD_OTHER}})
-#define LONGEST    19
+// Names of one length.
+#define NAMES(...) ((const struct known[]){__VA_ARGS__, {"", FIELD_OTHER}})
 static const struct known *const known_by_length[LONGEST + 1] = {
     [2] = NAMES({"te", FIELD_TE}),
     [3] = NAMES({"via", FIELD_VIA}),
     [4] = NAMES({"host", FIELD_HOST}, {"date", FIELD_DATE}),
     [6] = NAMES({"accept", FIELD_ACCEPT}, {"cookie", FIELD_COOKIE}, {"expect", FIELD_EXPECT}),
-    [7] = NAMES({"upgrade", FIELD_UPGRADE}, {"trailer", FIELD_TRAILER}),
+    [7] = NAMES({"upgrade", FIELD_UPGRADE}, {"trailer", FIELD_TRAILER}, {"baggage", FIELD_BAGGAGE}),
     [9] = NAMES({"forwarded", FIELD_FORWARDED}),
     [10] = NAMES({"user-agent", FIELD_USER_AGENT}, {"connection", FIELD_CONNECTION},
                  {"keep-alive", FIELD_KEEP_ALIVE}),
@@ -32,12 +34,20 @@ static const struct known *const known_by_length[LONGEST + 1] = {
     [19] = NAMES({"proxy-authorization", FIELD_PROXY_AUTHORIZATION}),
 };
 
-// `lower` has the same length and holds no upper case.
-static bool equals_lower(const char *name, const char *lower, size_t len) {
-    for (size_t i = 0; i < len; i++)
-        if (octet_lower(name[i]) != lower[i])
-            return false;
-    return true;
+// Eight bytes with the bit set that makes A to Z lower case. Of what can stand in a name it turns nothing
+// else into what stands in the names above: '-' and digits have it, and what they are without it is no token
+// character (RFC 9110 5.6.2).
+static inline uint64_t lower_word(const char *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word | UINT64_C(0x2020202020202020);
+}
+
+// "Content_Length" and "Transfer_Encoding" frame nothing, but gateway interfaces that write '_' for '-' (RFC
+// 3875 4.1.18) tell an application otherwise.
+static bool is_framing_twin(struct slice name) {
+    return slice_equal_fold(name, SLICE("Content_Length")) ||
+           slice_equal_fold(name, SLICE("Transfer_Encoding"));
 }
 
 // The name starts with `lower`, '_' standing for '-', and a part follows it or nothing.
@@ -50,13 +60,25 @@ static bool has_family(struct slice name, const char *lower, size_t len) {
     return name.len == len || name.at[len] == '-' || name.at[len] == '_';
 }
 
+static inline enum field_id among_known(struct slice name) {
+    char copy[8 * WORDS] = {0};
+    memcpy(copy, name.at, name.len);
+    uint64_t first = lower_word(copy), second = lower_word(copy + 8), third = lower_word(copy + 16);
+    for (const struct known *known = known_by_length[name.len]; known->id != FIELD_OTHER; known++)
+        if (first == lower_word(known->name) && second == lower_word(known->name + 8) &&
+            third == lower_word(known->name + 16))
+            return known->id;
+    return FIELD_OTHER;
+}
+
 enum field_id field_identify(struct slice name) {
     if (name.len <= LONGEST && known_by_length[name.len]) {
-        char first = octet_lower(name.at[0]);
-        for (const struct known *known = known_by_length[name.len]; known->name; known++)
-            if (known->name[0] == first && equals_lower(name.at, known->name, name.len))
-                return known->id;
+        enum field_id id = among_known(name);
+        if (id != FIELD_OTHER)
+            return id;
     }
+    if (is_framing_twin(name))
+        return FIELD_FRAMING_TWIN;
     if (name.len > 2 && octet_lower(name.at[0]) == 'x') {
         if (has_family(name, "x-sluice", 8))
             return FIELD_X_SLUICE;
@@ -66,7 +88,7 @@ enum field_id field_identify(struct slice name) {
     return FIELD_OTHER;
 }
 
-const struct field *head_find(const struct head *head, enum field_id id) {
+const struct field *head_find_present(const struct head *head, enum field_id id) {
     for (size_t i = 0; i < head->field_count; i++)
         if (head->fields[i].id == id)
             return &head->fields[i];
@@ -81,6 +103,8 @@ const struct field *head_find_name(const struct head *head, struct slice name) {
 }
 
 bool head_has_token(const struct head *head, enum field_id id, struct slice token) {
+    if (!head_has(head, FIELD_BIT(id)))
+        return false;
     for (size_t i = 0; i < head->field_count; i++) {
         if (head->fields[i].id != id)
             continue;

@@ -3,6 +3,10 @@
 
 #define CONNECTION_OPTIONS 64 // more are nobody's; bounds what hop_mark has to compare
 
+#define FRAMING                                                                                           \
+    (FIELD_BIT(FIELD_CONTENT_LENGTH) | FIELD_BIT(FIELD_TRANSFER_ENCODING) | FIELD_BIT(FIELD_CONNECTION) | \
+     FIELD_BIT(FIELD_UPGRADE) | FIELD_BIT(FIELD_EXPECT))
+
 // What the fields that frame a message say, gathered in one pass.
 struct clues {
     struct slice length, coding, upgrade; // the last one of each
@@ -36,6 +40,8 @@ static void read_expect(struct clues *clues, struct slice rest) {
 
 static void gather(const struct head *head, struct clues *clues) {
     *clues = (struct clues){0};
+    if (!head_has(head, FRAMING))
+        return;
     for (const struct field *field = head->fields, *end = field + head->field_count; field < end; field++) {
         switch (field->id) {
         case FIELD_CONTENT_LENGTH:
@@ -82,6 +88,27 @@ static enum reject judge_coding(struct slice value) {
     return chunked || single ? REJECT_UNKNOWN_CODING : REJECT_BAD_CODING;
 }
 
+static bool is_plain(const struct head *head, const struct clues *clues) {
+    return clues->codings == 0 && clues->lengths <= 1 && clues->options <= 1 &&
+           clues->options == (unsigned)clues->close + clues->keep_alive &&
+           !head_has(head,
+                     FIELD_BIT(FIELD_UPGRADE) | FIELD_BIT(FIELD_EXPECT) | FIELD_BIT(FIELD_FRAMING_TWIN));
+}
+
+// llhttp knows others, too, and of some it has ideas of its own.
+static bool is_usual_method(struct slice method) {
+    switch (method.len) {
+    case 3:
+        return memcmp(method.at, "GET", 3) == 0 || memcmp(method.at, "PUT", 3) == 0;
+    case 4:
+        return memcmp(method.at, "POST", 4) == 0 || memcmp(method.at, "HEAD", 4) == 0;
+    case 6:
+        return memcmp(method.at, "DELETE", 6) == 0;
+    default:
+        return false;
+    }
+}
+
 static enum reject frame(const struct head *head, const struct clues *clues, struct framing *framing) {
     *framing = (struct framing){.kind = BODY_NONE};
     if (clues->options > CONNECTION_OPTIONS)
@@ -122,6 +149,7 @@ enum reject framing_of_request(const struct head *head, struct framing *framing)
     bool body = framing->kind == BODY_CHUNKED || framing->length > 0;
     framing->expect_continue = clues.expects && head->minor == 1 && body;
     framing->upgrade = names_websocket(head, &clues) && !body && slice_equal(head->method, SLICE("GET"));
+    framing->plain = is_plain(head, &clues) && is_usual_method(head->method);
     return REJECT_NONE;
 }
 
@@ -132,6 +160,7 @@ enum reject framing_of_response(const struct head *head, bool to_head, struct fr
     if (reject != REJECT_NONE)
         return reject;
     framing->upgrade = head->status == 101 && names_websocket(head, &clues);
+    framing->plain = is_plain(head, &clues) && head->status >= 200;
     if (to_head || head->status < 200 || head->status == 204 || head->status == 304) {
         framing->kind = BODY_NONE;
         framing->length = 0;

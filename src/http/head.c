@@ -23,25 +23,83 @@ static inline enum head_result refuse(enum reject *reject, enum reject reason) {
 
 // CRLF is due; any other byte is refused, for the reason `otherwise` unless it is a line end of the wrong
 // kind.
-static enum head_result read_line_end(struct cursor *c, enum reject otherwise, enum reject *reject) {
+static inline enum head_result read_line_end(struct cursor *c, enum reject otherwise, enum reject *reject) {
+    if (c->end - c->at >= 2 && c->at[0] == '\r' && c->at[1] == '\n') {
+        c->at += 2;
+        return HEAD_COMPLETE;
+    }
     if (c->at == c->end)
         return HEAD_PARTIAL;
     if (*c->at == '\n')
         return refuse(reject, REJECT_BARE_LF);
     if (*c->at != '\r')
         return refuse(reject, otherwise);
-    if (c->end - c->at < 2)
-        return HEAD_PARTIAL;
-    if (c->at[1] != '\n')
-        return refuse(reject, REJECT_BARE_CR);
-    c->at += 2;
-    return HEAD_COMPLETE;
+    return c->end - c->at < 2 ? HEAD_PARTIAL : refuse(reject, REJECT_BARE_CR);
+}
+
+// The first byte from `at` on that is not of the class, or `end`: 16 at a time, as far as that goes. The
+// tables decide about what is rare.
+
+static inline const char *skip_token(const char *at, const char *end) {
+#if defined(__SSE2__)
+    while (end - at >= 16) { // letters, digits and '-'
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+        __m128i digit = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+        __m128i usual =
+            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
+                                      _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit)),
+                         _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
+        unsigned mask = (unsigned)_mm_movemask_epi8(usual) ^ 0xffff;
+        at += mask ? __builtin_ctz(mask) : 16;
+        if (mask)
+            break;
+    }
+#endif
+    while (at < end && octet_is(*at, OCTET_TOKEN))
+        at++;
+    return at;
+}
+
+static inline const char *skip_target(const char *at, const char *end) {
+#if defined(__SSE2__)
+    while (end - at >= 16) { // printable ASCII but '#', as the table has it
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(' ')), bytes);
+        __m128i high = _mm_cmpeq_epi8(_mm_max_epu8(bytes, _mm_set1_epi8(0x7f)), bytes);
+        __m128i wrong = _mm_or_si128(_mm_or_si128(low, high), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('#')));
+        unsigned mask = (unsigned)_mm_movemask_epi8(wrong);
+        if (mask)
+            return at + __builtin_ctz(mask);
+        at += 16;
+    }
+#endif
+    while (at < end && octet_is(*at, OCTET_TARGET))
+        at++;
+    return at;
+}
+
+static inline const char *skip_value(const char *at, const char *end) {
+#if defined(__SSE2__)
+    const __m128i last_control = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f);
+    for (; end - at >= 16; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
+        __m128i wrong =
+            _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), control), _mm_cmpeq_epi8(bytes, del));
+        unsigned mask = (unsigned)_mm_movemask_epi8(wrong);
+        if (mask)
+            return at + __builtin_ctz(mask);
+    }
+#endif
+    while (at < end && octet_is(*at, OCTET_VALUE))
+        at++;
+    return at;
 }
 
 static enum head_result read_method(struct cursor *c, struct head *head, enum reject *reject) {
     const char *start = c->at;
-    while (c->at < c->end && octet_is(*c->at, OCTET_TOKEN))
-        c->at++;
+    c->at = skip_token(start, c->end);
     head->method = slice_make(start, (size_t)(c->at - start));
     if (head->method.len > METHOD_BYTES)
         return refuse(reject, REJECT_BAD_METHOD);
@@ -58,8 +116,7 @@ static enum head_result read_method(struct cursor *c, struct head *head, enum re
 static enum head_result read_target(struct cursor *c, size_t limit, struct head *head, enum reject *reject) {
     const char *start = c->at;
     const char *stop = (size_t)(c->end - start) > limit ? start + limit : c->end;
-    while (c->at < stop && octet_is(*c->at, OCTET_TARGET))
-        c->at++;
+    c->at = skip_target(start, stop);
     head->target = slice_make(start, (size_t)(c->at - start));
     if (c->at == c->end)
         return HEAD_PARTIAL;
@@ -75,7 +132,12 @@ static enum head_result read_target(struct cursor *c, size_t limit, struct head 
 
 // "HTTP/" digit "." digit, whichever digits: both are given back as one number, 11 for HTTP/1.1.
 static enum head_result read_version(struct cursor *c, unsigned *version, enum reject *reject) {
-    static const char pattern[] = "HTTP/0.0";
+    static const char pattern[] = "HTTP/0.0", usual[] = "HTTP/1.1";
+    if (c->end - c->at >= 8 && memcmp(c->at, usual, 8) == 0) {
+        c->at += 8;
+        *version = 11;
+        return HEAD_COMPLETE;
+    }
     *version = 0;
     for (size_t i = 0; i < sizeof pattern - 1; i++, c->at++) {
         if (c->at == c->end)
@@ -147,25 +209,6 @@ static enum head_result read_request_line(struct cursor *c, const struct head_li
     return *reject == REJECT_NONE ? HEAD_COMPLETE : HEAD_REJECTED;
 }
 
-// The first byte from `at` on that may not stand in a field value, or `end`.
-static inline const char *skip_value(const char *at, const char *end) {
-#if defined(__SSE2__)
-    const __m128i last_control = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f);
-    for (; end - at >= 16; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
-        __m128i wrong =
-            _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), control), _mm_cmpeq_epi8(bytes, del));
-        unsigned mask = (unsigned)_mm_movemask_epi8(wrong);
-        if (mask)
-            return at + __builtin_ctz(mask);
-    }
-#endif
-    while (at < end && octet_is(*at, OCTET_VALUE))
-        at++;
-    return at;
-}
-
 // Three digits, then SP and the reason, which may be empty; servers that leave out the SP as well are
 // understood.
 static enum head_result read_status_line(struct cursor *c, struct head *head, enum reject *reject) {
@@ -207,27 +250,32 @@ static struct slice without_zeros(struct slice value) {
     return value;
 }
 
+static inline bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+// A line whose first byte is known to be one of a name.
 static inline enum head_result read_field(struct cursor *c, struct field *field, enum reject *reject) {
-    const char *start = c->at;
-    while (c->at < c->end && octet_is(*c->at, OCTET_TOKEN))
-        c->at++;
-    if (c->at == c->end)
+    const char *start = c->at, *end = c->end, *colon = skip_token(start, end);
+    if (colon == end)
         return HEAD_PARTIAL;
-    if (*c->at != ':') {
-        enum head_result end = read_line_end(c, REJECT_BAD_FIELD_NAME, reject);
-        return end == HEAD_COMPLETE ? refuse(reject, REJECT_BAD_FIELD_NAME) : end;
+    if (*colon != ':') {
+        c->at = colon;
+        enum head_result result = read_line_end(c, REJECT_BAD_FIELD_NAME, reject);
+        return result == HEAD_COMPLETE ? refuse(reject, REJECT_BAD_FIELD_NAME) : result;
     }
-    field->name = slice_make(start, (size_t)(c->at++ - start));
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t'))
-        c->at++;
-    const char *value = c->at;
-    const char *end = c->at = skip_value(value, c->end);
+    const char *value = colon + 1;
+    while (value < end && is_blank(*value))
+        value++;
+    const char *stop = skip_value(value, end);
+    c->at = stop;
     enum head_result result = read_line_end(c, REJECT_BAD_FIELD_VALUE, reject);
     if (result != HEAD_COMPLETE)
         return result;
-    while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    field->value = slice_make(value, (size_t)(end - value));
+    while (stop > value && is_blank(stop[-1]))
+        stop--;
+    field->name = slice_make(start, (size_t)(colon - start));
+    field->value = slice_make(value, (size_t)(stop - value));
     field->id = field_identify(field->name);
     field->drop = false;
     if (field->id == FIELD_CONTENT_LENGTH)
@@ -247,22 +295,19 @@ static enum head_result read_fields(struct cursor *c, struct head *head, enum re
         enum head_result result = read_field(c, &head->fields[head->field_count], reject);
         if (result != HEAD_COMPLETE)
             return result;
+        head->present |= FIELD_BIT(head->fields[head->field_count].id);
         head->field_count++;
     }
 }
 
 static enum reject check_host(const struct head *head) {
-    const struct field *host = NULL;
+    const struct field *host = head_find(head, FIELD_HOST);
     struct slice name;
-    for (size_t i = 0; i < head->field_count; i++) {
-        if (head->fields[i].id != FIELD_HOST)
-            continue;
-        if (host)
-            return REJECT_BAD_HOST;
-        host = &head->fields[i];
-    }
     if (!host)
         return head->minor == 0 ? REJECT_NONE : REJECT_BAD_HOST;
+    for (const struct field *other = host + 1; other < head->fields + head->field_count; other++)
+        if (other->id == FIELD_HOST)
+            return REJECT_BAD_HOST;
     return uri_host(host->value, &name) ? REJECT_NONE : REJECT_BAD_HOST;
 }
 
@@ -295,7 +340,7 @@ static enum head_result read_head(struct slice bytes, const struct head_limits *
     bool fields_too = worth_scanning(c, limits->head_bytes);
     head->method = head->target = head->reason = slice_make(NULL, 0);
     head->status = head->minor = 0;
-    head->field_count = head->bytes = 0;
+    head->field_count = head->bytes = head->present = 0;
     *reject = REJECT_NONE;
     enum head_result result =
         request ? read_request_line(&c, limits, head, reject) : read_status_line(&c, head, reject);

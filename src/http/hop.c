@@ -1,23 +1,14 @@
 #include "http/hop.h"
 #include "octet.h"
 
-static bool is_hop_by_hop(enum field_id id) {
-    switch (id) {
-    case FIELD_CONNECTION:
-    case FIELD_KEEP_ALIVE:
-    case FIELD_PROXY_CONNECTION:
-    case FIELD_PROXY_AUTHENTICATE:
-    case FIELD_PROXY_AUTHORIZATION:
-    case FIELD_TE:
-    case FIELD_TRAILER: // announced anew where trailers go on
-    case FIELD_TRANSFER_ENCODING:
-    case FIELD_UPGRADE:
-    case FIELD_HTTP2_SETTINGS:
-        return true;
-    default:
-        return false;
-    }
-}
+#define HOP_BY_HOP                                                                                      \
+    (FIELD_BIT(FIELD_CONNECTION) | FIELD_BIT(FIELD_KEEP_ALIVE) | FIELD_BIT(FIELD_PROXY_CONNECTION) |    \
+     FIELD_BIT(FIELD_PROXY_AUTHENTICATE) | FIELD_BIT(FIELD_PROXY_AUTHORIZATION) | FIELD_BIT(FIELD_TE) | \
+     FIELD_BIT(FIELD_TRAILER) /* announced anew where trailers go on */ |                               \
+     FIELD_BIT(FIELD_TRANSFER_ENCODING) | FIELD_BIT(FIELD_UPGRADE) | FIELD_BIT(FIELD_HTTP2_SETTINGS))
+#define FORWARDING                                                                                        \
+    (FIELD_BIT(FIELD_FORWARDED) | FIELD_BIT(FIELD_X_FORWARDED_FOR) | FIELD_BIT(FIELD_X_FORWARDED_PROTO) | \
+     FIELD_BIT(FIELD_X_FORWARDED_HOST) | FIELD_BIT(FIELD_X_FORWARDED_OTHER))
 
 // What Connection cannot name away: a client could otherwise remove what the next hop trusts us to have said.
 static bool is_essential(const struct field *field) {
@@ -66,55 +57,53 @@ static void drop_named(struct head *head, struct slice name) {
             head->fields[i].drop = true;
 }
 
-static void mark_hops(struct head *head) {
-    for (size_t i = 0; i < head->field_count; i++) {
-        struct field *field = &head->fields[i];
-        if (!is_hop_by_hop(field->id))
-            continue;
-        field->drop = true;
-        if (field->id != FIELD_CONNECTION)
-            continue;
-        for (struct slice rest = field->value; rest.at;) {
-            struct slice option = slice_trim(slice_cut(&rest, ','));
-            if (!is_usual_option(option))
-                drop_named(head, option);
-        }
+static void drop_options(struct head *head, struct slice connection) {
+    if (is_usual_option(connection)) // the only one, nearly always
+        return;
+    for (struct slice rest = connection; rest.at;) {
+        struct slice option = slice_trim(slice_cut(&rest, ','));
+        if (!is_usual_option(option))
+            drop_named(head, option);
     }
 }
 
-static bool is_forwarding(enum field_id id) {
-    return id == FIELD_FORWARDED || id == FIELD_X_FORWARDED_FOR || id == FIELD_X_FORWARDED_PROTO ||
-           id == FIELD_X_FORWARDED_HOST || id == FIELD_X_FORWARDED_OTHER;
+static void drop_all(struct head *head, uint64_t fields) {
+    if (!head_has(head, fields))
+        return;
+    for (size_t i = 0; i < head->field_count; i++)
+        if (fields & FIELD_BIT(head->fields[i].id))
+            head->fields[i].drop = true;
 }
 
-// "Content_Length" and "Transfer_Encoding" frame nothing, but gateway interfaces that write '_' for '-' (RFC
-// 3875 4.1.18) tell an application otherwise.
-static bool is_framing_twin(const struct field *field) {
-    struct slice second = field->name, first = slice_cut(&second, '_');
-    return second.at &&
-           ((slice_equal_fold(first, SLICE("Content")) && slice_equal_fold(second, SLICE("Length"))) ||
-            (slice_equal_fold(first, SLICE("Transfer")) && slice_equal_fold(second, SLICE("Encoding"))));
+static void mark_hops(struct head *head) {
+    drop_all(head, HOP_BY_HOP);
+    if (!head_has(head, FIELD_BIT(FIELD_CONNECTION)))
+        return;
+    for (size_t i = 0; i < head->field_count; i++)
+        if (head->fields[i].id == FIELD_CONNECTION)
+            drop_options(head, head->fields[i].value);
+}
+
+// A twin of a field that is read elsewhere with '-': nobody's honest intention.
+static void drop_forwarding_twins(struct head *head) {
+    if (!head_has(head, FIELD_BIT(FIELD_X_FORWARDED_OTHER)))
+        return;
+    for (size_t i = 0; i < head->field_count; i++) {
+        struct field *field = &head->fields[i];
+        if (field->id == FIELD_X_FORWARDED_OTHER && slice_find(field->name, '_') < field->name.len)
+            field->drop = true;
+    }
 }
 
 void hop_mark_request(struct head *head, bool trusted_peer) {
     mark_hops(head);
-    for (size_t i = 0; i < head->field_count; i++) {
-        struct field *field = &head->fields[i];
-        if (field->id == FIELD_X_SLUICE || (is_forwarding(field->id) && !trusted_peer) ||
-            is_framing_twin(field))
-            field->drop = true;
-        else if (field->id == FIELD_X_FORWARDED_OTHER && slice_find(field->name, '_') < field->name.len)
-            field->drop =
-                true; // a twin of a field that is read elsewhere with '-': nobody's honest intention
-    }
+    drop_all(head,
+             FIELD_BIT(FIELD_X_SLUICE) | FIELD_BIT(FIELD_FRAMING_TWIN) | (trusted_peer ? 0 : FORWARDING));
+    drop_forwarding_twins(head);
 }
 
 void hop_mark_response(struct head *head) {
-    mark_hops(head);
     bool no_length = head->status < 200 || head->status == 204; // RFC 9110 8.6: must not be sent
-    for (size_t i = 0; i < head->field_count; i++) {
-        struct field *field = &head->fields[i];
-        if (field->id == FIELD_X_SLUICE || (no_length && field->id == FIELD_CONTENT_LENGTH))
-            field->drop = true;
-    }
+    mark_hops(head);
+    drop_all(head, FIELD_BIT(FIELD_X_SLUICE) | (no_length ? FIELD_BIT(FIELD_CONTENT_LENGTH) : 0));
 }

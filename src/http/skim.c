@@ -18,11 +18,13 @@ enum state {
     STEPPED,        // inside an object or array that is of no interest
     STEPPED_STRING, // a string there
     STEPPED_ESCAPE,
-    OVER, // the object has ended
+    ELEMENT,        // of an array whose objects are looked at, or its end
+    BEHIND_ELEMENT, // a comma or ] comes
+    OVER,           // the object has ended
     BROKEN,
 };
 
-#define TOO_LONG (SKIM_TEXT + 1)
+#define TOO_LONG UINT16_MAX
 
 struct reader {
     struct skim *skim;
@@ -56,20 +58,31 @@ static const struct skim_key *look_up(const struct skim *skim) {
     return NULL;
 }
 
+// Where the text that is read is kept, and how much of it.
+static char *text_room(struct skim *skim, size_t *most) {
+    bool wide = skim->wide && skim->state != KEY && skim->state != KEY_ESCAPE;
+    *most = wide ? skim->wide_size : SKIM_TEXT;
+    return wide ? skim->wide : skim->text;
+}
+
 static void keep_text(struct skim *skim, const char *at, size_t len) {
-    if (skim->text_len + len > SKIM_TEXT) {
+    size_t most;
+    char *room = text_room(skim, &most);
+    if (skim->text_len + len > most) {
         skim->text_len = TOO_LONG;
         return;
     }
-    memcpy(skim->text + skim->text_len, at, len);
-    skim->text_len = (uint8_t)(skim->text_len + len);
+    memcpy(room + skim->text_len, at, len);
+    skim->text_len = (uint16_t)(skim->text_len + len);
 }
 
 static void tell_string(const struct reader *reader) {
     struct skim *skim = reader->skim;
     struct skim_value value = {.id = skim->found->id, .kind = SKIM_STRING};
-    if (skim->text_len <= SKIM_TEXT)
-        value.text = slice_make(skim->text, skim->text_len);
+    size_t most;
+    const char *room = text_room(skim, &most);
+    if (skim->text_len <= most)
+        value.text = slice_make(room, skim->text_len);
     tell(reader, &value);
 }
 
@@ -96,6 +109,12 @@ static const char *read_text(const struct reader *reader, const char *at, const 
     return stop + 1;
 }
 
+static void step_into(struct skim *skim, unsigned nesting) {
+    skim->nesting = nesting;
+    skim->stepped = 1;
+    skim->state = STEPPED;
+}
+
 static void open_object(const struct reader *reader) {
     struct skim *skim = reader->skim;
     const struct skim_key *found = skim->found;
@@ -107,9 +126,7 @@ static void open_object(const struct reader *reader) {
         skim->ids[skim->level] = found->id;
         skim->state = FIRST_KEY;
     } else {
-        skim->nesting = 1;
-        skim->stepped = 1;
-        skim->state = STEPPED;
+        step_into(skim, 1);
     }
 }
 
@@ -120,8 +137,54 @@ static void close_object(const struct reader *reader) {
         return;
     }
     tell(reader, &(struct skim_value){.id = skim->ids[skim->level], .kind = SKIM_OBJECT_END});
+    if (skim->arrays >> skim->level & 1) {
+        skim->state = BEHIND_ELEMENT;
+        return;
+    }
     skim->level--;
     skim->state = BEHIND;
+}
+
+static void open_array(const struct reader *reader) {
+    struct skim *skim = reader->skim;
+    const struct skim_key *found = skim->found;
+    if (found)
+        tell(reader, &(struct skim_value){.id = found->id, .kind = SKIM_ARRAY});
+    if (found && found->elements && skim->level + 1 < SKIM_LEVELS) {
+        skim->level++;
+        skim->levels[skim->level] = found->elements;
+        skim->ids[skim->level] = found->id;
+        skim->arrays |= (uint8_t)(1u << skim->level);
+        skim->state = ELEMENT;
+    } else {
+        step_into(skim, 0);
+    }
+}
+
+static void leave_array(struct skim *skim) {
+    skim->arrays &= (uint8_t) ~(1u << skim->level);
+    skim->level--;
+    skim->state = BEHIND;
+}
+
+// One byte before an element, or behind one.
+static const char *at_element(const struct reader *reader, const char *at) {
+    struct skim *skim = reader->skim;
+    if (is_space(*at))
+        return at + 1;
+    if (*at == ']') {
+        leave_array(skim);
+    } else if (skim->state == BEHIND_ELEMENT) {
+        skim->state = *at == ',' ? ELEMENT : BROKEN;
+    } else if (*at == '{') {
+        tell(reader, &(struct skim_value){.id = skim->ids[skim->level], .kind = SKIM_OBJECT});
+        skim->state = FIRST_KEY;
+    } else { // no array of objects: the rest of it is of no interest
+        leave_array(skim);
+        step_into(skim, 0);
+        return at;
+    }
+    return at + 1;
 }
 
 static const char *begin_value(const struct reader *reader, const char *at) {
@@ -129,9 +192,7 @@ static const char *begin_value(const struct reader *reader, const char *at) {
     if (*at == '{') {
         open_object(reader);
     } else if (*at == '[') {
-        skim->nesting = 0;
-        skim->stepped = 1;
-        skim->state = STEPPED;
+        open_array(reader);
     } else if (*at == '"') {
         skim->text_len = 0;
         skim->state = STRING;
@@ -269,6 +330,10 @@ bool skim_feed(struct skim *skim, struct slice bytes,
             break;
         case STEPPED_STRING:
             at = step_over_string(skim, at, end);
+            break;
+        case ELEMENT:
+        case BEHIND_ELEMENT:
+            at = at_element(&reader, at);
             break;
         case OVER:
         case BROKEN:

@@ -1,8 +1,8 @@
 #include "http/sse.h"
 
-#include "find.h"
+#include <string.h>
 
-enum state { LINE_START, IN_DATA, IN_OTHER };
+enum state { LINE_START, IN_DATA, IN_OTHER }; // LINE_START is 0: sse_between
 
 static const struct slice name = {"data:", 5};
 
@@ -34,13 +34,29 @@ static const char *behind_event(const char *at, const char *end) {
     return at;
 }
 
+// So far is looked for one of the two before the other.
+#define WINDOW 1024
+
+// The first LF or CR. Nearly always a LF is near and no CR before it: two quick looks are less than one at
+// both.
+static const char *line_end(const char *at, const char *end) {
+    for (; at < end; at += WINDOW) {
+        size_t len = end - at < WINDOW ? (size_t)(end - at) : WINDOW;
+        const char *stop = memchr(at, '\n', len);
+        const char *other = memchr(at, '\r', stop ? (size_t)(stop - at) : len);
+        if (other || stop)
+            return other ? other : stop;
+    }
+    return end;
+}
+
 static void use(struct slice *bytes, const char *at) {
     *bytes = slice_from(*bytes, (size_t)(at - bytes->at));
 }
 
 // At the start of a line's data. True: the event ends here too.
 static bool whole_event(struct sse *sse, struct slice *bytes, struct slice *data) {
-    const char *at = bytes->at, *end = at + bytes->len, *stop = find_either(at, end, '\n', '\r');
+    const char *at = bytes->at, *end = at + bytes->len, *stop = line_end(at, end);
     const char *behind = sse->has_data ? NULL : behind_event(stop, end);
     if (!behind)
         return false;
@@ -78,6 +94,10 @@ static enum sse_piece read_name(struct sse *sse, struct slice *bytes, struct sli
         sse->has_data = false;
         return SSE_END;
     }
+    if (sse->matched == 0 && slice_starts(*bytes, name)) {
+        use(bytes, at + name.len);
+        return begin_data(sse, bytes, data);
+    }
     if (*at != name.at[sse->matched]) {
         sse->state = IN_OTHER;
         return SSE_NONE;
@@ -88,7 +108,7 @@ static enum sse_piece read_name(struct sse *sse, struct slice *bytes, struct sli
 
 // The rest of a line.
 static enum sse_piece read_line(struct sse *sse, struct slice *bytes, struct slice *data) {
-    const char *at = bytes->at, *end = at + bytes->len, *stop = find_either(at, end, '\n', '\r');
+    const char *at = bytes->at, *end = at + bytes->len, *stop = line_end(at, end);
     bool is_data = sse->state == IN_DATA && stop > at;
     *data = slice_make(at, (size_t)(stop - at));
     if (stop < end)

@@ -1,55 +1,29 @@
 #include "http/usage.h"
 
 #include "find.h"
+#include "usage_keys.h"
 
 // More tokens than an answer can have: not believed.
 #define TOKENS_MOST UINT64_C(1000000000000)
 
-enum number { PROMPT, COMPLETION, TOTAL };
+// What an event has. TGI's errors are two strings that make one together.
 enum {
-    ID_PROMPT = PROMPT,
-    ID_COMPLETION = COMPLETION,
-    ID_TOTAL = TOTAL,
-    ID_USAGE,
-    ID_ENVELOPE,
-    ID_ERROR,
-    ID_ERROR_TYPE,
-    ID_TYPE
-};
-
-// What two strings of TGI's events make together.
-enum { TEXT_ERROR = 1, TEXT_ERROR_TYPE = 2, TEXT_BOTH = 3 };
-
-static const struct skim_key usage_keys[] = {
-    {"prompt_tokens", ID_PROMPT, NULL},         {"input_tokens", ID_PROMPT, NULL},
-    {"completion_tokens", ID_COMPLETION, NULL}, {"output_tokens", ID_COMPLETION, NULL},
-    {"total_tokens", ID_TOTAL, NULL},           {NULL, 0, NULL},
-};
-static const struct skim_key details_keys[] = {
-    {"input_length", ID_PROMPT, NULL}, {"generated_tokens", ID_COMPLETION, NULL}, {NULL, 0, NULL}};
-static const struct skim_key message_keys[] = {{"usage", ID_USAGE, usage_keys}, {NULL, 0, NULL}};
-static const struct skim_key response_keys[] = {
-    {"usage", ID_USAGE, usage_keys}, {"error", ID_ERROR, NULL}, {NULL, 0, NULL}};
-static const struct skim_key body_keys[] = {
-    {"usage", ID_USAGE, usage_keys}, {"details", ID_USAGE, details_keys}, {NULL, 0, NULL}};
-static const struct skim_key event_keys[] = {
-    {"usage", ID_USAGE, usage_keys},
-    {"details", ID_USAGE, details_keys},
-    {"message", ID_ENVELOPE, message_keys},
-    {"response", ID_ENVELOPE, response_keys},
-    {"error", ID_ERROR, NULL},
-    {"error_type", ID_ERROR_TYPE, NULL},
-    {"type", ID_TYPE, NULL},
-    {NULL, 0, NULL},
+    SEEN_CHOICES = 1,
+    SEEN_TYPE = 2,
+    SEEN_TOKEN = 4,
+    SEEN_OTHER = 8, // tokens, an error, an end: no content by themselves
+    SEEN_CONTENT = 16,
+    SEEN_ERROR = 32,
+    SEEN_ERROR_TYPE = 64,
 };
 
 // ---- one `usage`
 
-static bool knows(const struct usage_numbers *object, enum number which) {
+static bool knows(const struct usage_numbers *object, enum usage_number which) {
     return object->known >> which & 1;
 }
 
-static void set(struct usage_numbers *object, enum number which, uint64_t value) {
+static void set(struct usage_numbers *object, enum usage_number which, uint64_t value) {
     object->value[which] = value;
     object->known |= 1u << which;
 }
@@ -76,62 +50,230 @@ static void take(struct usage *usage) {
         usage->counted = true;
 }
 
-static void note_text(struct usage *usage, unsigned text) {
-    usage->error_texts |= text;
-    if (usage->error_texts == TEXT_BOTH)
+// ---- why it ended
+
+static enum finish_reason finish_of(struct slice text) {
+    static const struct {
+        struct slice word;
+        enum finish_reason finish;
+    } words[] = {
+        {{"stop", 4}, FINISH_REASON_STOP},
+        {{"end_turn", 8}, FINISH_REASON_STOP},
+        {{"stop_sequence", 13}, FINISH_REASON_STOP},
+        {{"eos_token", 9}, FINISH_REASON_STOP},
+        {{"length", 6}, FINISH_REASON_LENGTH},
+        {{"max_tokens", 10}, FINISH_REASON_LENGTH},
+        {{"max_output_tokens", 17}, FINISH_REASON_LENGTH},
+        {{"tool_calls", 10}, FINISH_REASON_TOOL_CALLS},
+        {{"tool_use", 8}, FINISH_REASON_TOOL_CALLS},
+        {{"function_call", 13}, FINISH_REASON_TOOL_CALLS},
+        {{"content_filter", 14}, FINISH_REASON_CONTENT_FILTER},
+        {{"refusal", 7}, FINISH_REASON_CONTENT_FILTER},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (slice_equal(text, words[i].word))
+            return words[i].finish;
+    return FINISH_REASON_OTHER;
+}
+
+// Of OpenAI's responses. Other objects have a status too: it counts only beside tokens.
+static void take_status(struct usage *usage, struct slice status) {
+    if (slice_equal(status, SLICE("completed")))
+        usage->status = FINISH_REASON_STOP;
+    else if (slice_equal(status, SLICE("incomplete")))
+        usage->status = FINISH_REASON_OTHER; // unless its details say more
+    else if (!slice_equal(status, SLICE("failed")) && !slice_equal(status, SLICE("cancelled")))
+        return;
+    usage->ended = true;
+    usage->seen |= SEEN_OTHER;
+}
+
+// ---- values
+
+static void see(struct usage *usage, unsigned what) {
+    usage->seen |= what;
+    if ((usage->seen & (SEEN_ERROR | SEEN_ERROR_TYPE)) == (SEEN_ERROR | SEEN_ERROR_TYPE))
         usage->failed = true;
+}
+
+static void take_string(struct usage *usage, int id, struct slice text) {
+    bool empty = text.at && !text.len;
+    switch (id) {
+    case ID_TEXT:
+    case ID_DELTA: // of OpenAI's responses
+        see(usage, empty ? 0 : SEEN_CONTENT);
+        break;
+    case ID_FINISH:
+        usage->finish = finish_of(text);
+        usage->ended = true;
+        see(usage, SEEN_OTHER);
+        break;
+    case ID_STATUS:
+        take_status(usage, text);
+        break;
+    case ID_OVER:
+        usage->ended = true;
+        see(usage, SEEN_OTHER);
+        break;
+    case ID_ERROR:
+        see(usage, SEEN_ERROR);
+        break;
+    case ID_ERROR_TYPE:
+        see(usage, SEEN_ERROR_TYPE);
+        break;
+    case ID_TYPE:
+        see(usage, SEEN_TYPE);
+        usage->failed = usage->failed || slice_equal(text, SLICE("error"));
+        break;
+    default:
+        break;
+    }
+}
+
+static void take_object(struct usage *usage, int id) {
+    switch (id) {
+    case ID_USAGE:
+        usage->object = (struct usage_numbers){0};
+        see(usage, SEEN_OTHER);
+        break;
+    case ID_ERROR:
+        usage->failed = true;
+        see(usage, SEEN_OTHER);
+        break;
+    case ID_CALL:
+        see(usage, SEEN_CONTENT);
+        break;
+    case ID_TOKEN:
+        see(usage, SEEN_TOKEN);
+        break;
+    default:
+        break;
+    }
 }
 
 static void take_value(void *context, const struct skim_value *value) {
     struct usage *usage = context;
-    if (value->id == ID_USAGE && value->kind == SKIM_OBJECT)
-        usage->object = (struct usage_numbers){0};
-    else if (value->id == ID_USAGE && value->kind == SKIM_OBJECT_END)
-        take(usage);
-    else if (value->id <= ID_TOTAL && value->kind == SKIM_COUNT && value->count <= TOKENS_MOST)
-        set(&usage->object, (enum number)value->id, value->count);
-    else if (value->id == ID_ERROR && value->kind == SKIM_OBJECT)
-        usage->failed = true;
-    else if (value->id == ID_ERROR && value->kind == SKIM_STRING)
-        note_text(usage, TEXT_ERROR);
-    else if (value->id == ID_ERROR_TYPE && value->kind == SKIM_STRING)
-        note_text(usage, TEXT_ERROR_TYPE);
-    else if (value->id == ID_TYPE && value->kind == SKIM_STRING && slice_equal(value->text, SLICE("error")))
-        usage->failed = true;
+    switch (value->kind) {
+    case SKIM_COUNT:
+        if (value->id <= ID_TOTAL && value->count <= TOKENS_MOST)
+            set(&usage->object, (enum usage_number)value->id, value->count);
+        break;
+    case SKIM_STRING:
+        take_string(usage, value->id, value->text);
+        break;
+    case SKIM_OBJECT:
+        take_object(usage, value->id);
+        break;
+    case SKIM_OBJECT_END:
+        if (value->id == ID_USAGE)
+            take(usage);
+        break;
+    case SKIM_ARRAY:
+        if (value->id == ID_CHOICES)
+            see(usage, SEEN_CHOICES);
+        break;
+    }
 }
 
 // ---- events
 
 // Whether a word stands here that can tell something: as a string, or as a key with a value other than null,
 // which some servers send with every event.
+static bool is_telling(struct slice rest, struct slice word) {
+    if (!slice_starts(rest, word))
+        return false;
+    rest = slice_from(rest, word.len);
+    return !slice_starts(rest, SLICE(":null")) && !slice_starts(rest, SLICE(": null"));
+}
+
 static bool telling(struct slice rest) {
-    static const struct slice words[] = {{"\"usage\"", 7}, {"\"error\"", 7}, {"\"details\"", 9}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (!slice_starts(rest, words[i]))
-            continue;
-        rest = slice_from(rest, words[i].len);
-        return !slice_starts(rest, SLICE(":null")) && !slice_starts(rest, SLICE(": null"));
+    switch (rest.at[1]) {
+    case 'f':
+        return is_telling(rest, SLICE("\"finish_reason\""));
+    case 'u':
+        return is_telling(rest, SLICE("\"usage\""));
+    case 'e':
+        return is_telling(rest, SLICE("\"error\""));
+    case 'd':
+        return is_telling(rest, SLICE("\"details\""));
+    case 'g':
+        return is_telling(rest, SLICE("\"generated_text\""));
+    default: // s
+        return is_telling(rest, SLICE("\"stop_reason\"")) || is_telling(rest, SLICE("\"status\""));
     }
-    return false;
 }
 
 // Whether the data of a whole event can tell anything. Nearly all events of a stream cannot, and are looked
-// through many bytes at a time.
-static bool may_tell(struct slice data) {
+// through many bytes at a time, for the first letters of what events of that shape may have.
+static bool may_tell(const struct usage *usage, struct slice data) {
     const char *at = data.at, *end = data.at + data.len;
-    for (; (at = find_pair(at, end, '"', "ued")) < end; at++)
+    for (; (at = find_pair(at, end, '"', usage_event_keys[usage->shape].letters)) < end; at++)
         if (telling(slice_make(at, (size_t)(end - at))))
             return true;
     return false;
 }
 
+// [DONE] is the mark of a stream's end; an event that is an array is not known otherwise.
+static void look_at_first_byte(struct usage *usage, struct slice data) {
+    while (data.len && data.at[0] == ' ')
+        data = slice_from(data, 1);
+    if (!data.len || usage->first_byte)
+        return;
+    usage->first_byte = true;
+    if (data.at[0] == '[') {
+        see(usage, SEEN_OTHER);
+        usage->ended = true;
+    }
+}
+
 static void feed_data(struct usage *usage, struct slice data) {
     if (!usage->begun) {
-        skim_start(&usage->skim, event_keys);
-        usage->error_texts = 0;
+        skim_start(&usage->skim, usage_event_keys[usage->shape].keys);
+        usage->seen = 0;
+        usage->first_byte = false;
         usage->begun = true;
     }
+    look_at_first_byte(usage, data);
     skim_feed(&usage->skim, data, take_value, usage);
+}
+
+static enum usage_shape shape_of(unsigned seen) {
+    if (seen & SEEN_CHOICES)
+        return SHAPE_CHOICES;
+    if (seen & SEEN_TOKEN)
+        return SHAPE_TOKEN;
+    return seen & SEEN_TYPE ? SHAPE_TYPED : SHAPE_UNKNOWN;
+}
+
+// Content, or what must be taken for it: until the first content came an event of a known shape is looked at
+// closely (the first of OpenAI's has a role and no text); later ones only when they may tell something else.
+static bool has_content(const struct usage *usage) {
+    unsigned beside = SEEN_OTHER | SEEN_ERROR;
+    if (usage->seen & SEEN_CONTENT)
+        return true;
+    if (!usage->contents)
+        beside |= SEEN_CHOICES | SEEN_TYPE | SEEN_TOKEN;
+    return usage->first_byte && !(usage->seen & beside);
+}
+
+static void end_event(struct usage *usage) {
+    if (!usage->begun)
+        return;
+    usage->begun = false;
+    usage->contents += has_content(usage);
+    if (usage->shape == SHAPE_UNKNOWN)
+        usage->shape = shape_of(usage->seen);
+}
+
+static void feed_whole(struct usage *usage, struct slice data) {
+    bool in_passing = usage->contents && usage->shape != SHAPE_UNKNOWN && data.len > 2 && data.at[0] != '[' &&
+                      data.at[1] != '[';
+    if (in_passing && !may_tell(usage, data)) {
+        usage->contents++;
+        return;
+    }
+    feed_data(usage, data);
+    end_event(usage);
 }
 
 static void feed_events(struct usage *usage, struct slice bytes) {
@@ -141,15 +283,13 @@ static void feed_events(struct usage *usage, struct slice bytes) {
         case SSE_NONE:
             return;
         case SSE_WHOLE:
-            if (may_tell(data))
-                feed_data(usage, data);
-            usage->begun = false;
+            feed_whole(usage, data);
             break;
         case SSE_DATA:
             feed_data(usage, data);
             break;
         case SSE_END:
-            usage->begun = false;
+            end_event(usage);
             break;
         }
     }
@@ -172,11 +312,31 @@ void usage_start(struct usage *usage, struct slice content_type, struct slice co
     if (content_encoding.len && !gzip && !slice_equal_fold(content_encoding, SLICE("identity")))
         usage->source = USAGE_NONE;
     if (usage->source == USAGE_JSON)
-        skim_start(&usage->skim, body_keys);
+        skim_start(&usage->skim, usage_body_keys);
     else
         sse_start(&usage->sse);
     if (gzip && usage->source != USAGE_NONE)
         usage->unzip = unzip_new();
+}
+
+// Nearly all that comes is one event in one piece, with content and nothing else, behind the first one with
+// content: one look at its bytes tells so. False: nothing was done.
+static bool feed_in_passing(struct usage *usage, struct slice bytes) {
+    static const struct slice front = {"data: ", 6};
+    const char *end = bytes.at + bytes.len;
+    if (!usage->contents || usage->shape == SHAPE_UNKNOWN || usage->begun || !sse_between(&usage->sse) ||
+        bytes.len < front.len + 4 || memcmp(end - 2, "\n\n", 2) != 0 || !slice_starts(bytes, front) ||
+        bytes.at[front.len] == '[' || bytes.at[front.len] == ' ')
+        return false;
+    const char *at = bytes.at + front.len, *letters = usage_event_keys[usage->shape].letters;
+    end--; // the event's own end is not looked for
+    while ((at = find_notable(at, end, letters)) < end) {
+        if (*at != '"' || telling(slice_make(at, (size_t)(end - at))))
+            return false;
+        at++;
+    }
+    usage->contents++;
+    return true;
 }
 
 // False: nothing more will be found.
@@ -191,6 +351,8 @@ static bool feed_text(void *context, struct slice text) {
 void usage_feed(struct usage *usage, struct slice bytes) {
     if (usage->source == USAGE_NONE)
         return;
+    if (usage->source == USAGE_EVENTS && !usage->unzip && feed_in_passing(usage, bytes))
+        return;
     if (usage->unzip ? !unzip_feed(usage->unzip, bytes, feed_text, usage) : !feed_text(usage, bytes))
         usage_end(usage);
 }
@@ -199,4 +361,15 @@ void usage_end(struct usage *usage) {
     unzip_free(usage->unzip);
     usage->unzip = NULL;
     usage->source = USAGE_NONE;
+}
+
+enum finish_reason usage_finish(const struct usage *usage) {
+    if (usage->finish != FINISH_REASON_NONE)
+        return usage->finish;
+    return usage->counted ? usage->status : FINISH_REASON_NONE;
+}
+
+bool usage_unfinished(const struct usage *usage) {
+    return usage->source == USAGE_EVENTS && usage->shape != SHAPE_UNKNOWN && usage->contents &&
+           !usage->ended && !usage->failed;
 }

@@ -6,6 +6,8 @@ static void release(struct segment *segment) {
         buffer_give(segment->memory);
     else if (segment->owner == SEGMENT_HEAP)
         mem_free(segment->memory);
+    else if (segment->owner == SEGMENT_PIPE)
+        pipe_give(segment->memory);
 }
 
 static void release_all(struct segment *segments, unsigned count) {
@@ -28,16 +30,43 @@ static unsigned advance(struct segment *segments, unsigned count, size_t put) {
     return done;
 }
 
+// Little is copied together first: that costs less than telling the kernel of several pieces.
+#define JOINED_BYTES 4096
+
+// What one write can take, up to the first pipe.
+static int gather(const struct segment *segments, unsigned count, char *room, struct iovec *parts) {
+    size_t total = 0;
+    int n = 0;
+    for (unsigned i = 0; i < count && segments[i].owner != SEGMENT_PIPE; i++) {
+        parts[n++] = (struct iovec){(void *)segments[i].at, segments[i].len};
+        total += segments[i].len;
+    }
+    if (n == 1 || total > JOINED_BYTES)
+        return n;
+    char *at = room;
+    for (int i = 0; i < n; i++) {
+        memcpy(at, parts[i].iov_base, parts[i].iov_len);
+        at += parts[i].iov_len;
+    }
+    *parts = (struct iovec){room, total};
+    return 1;
+}
+
+static enum stream_result write_some(struct stream *stream, const struct segment *segments, unsigned count,
+                                     size_t *put) {
+    char room[JOINED_BYTES];
+    struct iovec parts[OUTBOX_SEGMENTS];
+    if (segments->owner == SEGMENT_PIPE)
+        return pipe_pour(segments->memory, stream, put);
+    return stream_write(stream, parts, gather(segments, count, room, parts), put);
+}
+
 static enum stream_result write_segments(struct stream *stream, struct segment *segments, unsigned *count) {
     unsigned first = 0;
     enum stream_result result = STREAM_DONE;
     while (first < *count) {
-        struct iovec parts[OUTBOX_SEGMENTS];
-        int n = 0;
-        for (unsigned i = first; i < *count; i++)
-            parts[n++] = (struct iovec){(void *)segments[i].at, segments[i].len};
         size_t put;
-        result = stream_write(stream, parts, n, &put);
+        result = write_some(stream, segments + first, *count - first, &put);
         if (result != STREAM_DONE)
             break;
         first += advance(segments + first, *count - first, put);
@@ -77,6 +106,8 @@ static bool join(struct outbox *outbox, const struct segment *segment) {
 }
 
 static void append(struct outbox *outbox, struct segment *segments, unsigned count) {
+    if (!outbox->segments)
+        outbox->segments = mem_alloc(OUTBOX_SEGMENTS * sizeof *outbox->segments);
     for (unsigned i = 0; i < count; i++) {
         if (join(outbox, &segments[i]))
             continue;
@@ -111,7 +142,7 @@ enum stream_result outbox_flush(struct outbox *outbox, struct stream *stream) {
     if (outbox->count == 0)
         return STREAM_DONE;
     enum stream_result result = write_segments(stream, outbox->segments, &outbox->count);
-    if (result == STREAM_FAILED)
+    if (result != STREAM_BLOCKED)
         outbox_clear(outbox);
     return result;
 }
@@ -119,4 +150,6 @@ enum stream_result outbox_flush(struct outbox *outbox, struct stream *stream) {
 void outbox_clear(struct outbox *outbox) {
     release_all(outbox->segments, outbox->count);
     outbox->count = 0;
+    mem_free(outbox->segments);
+    outbox->segments = NULL;
 }

@@ -9,6 +9,16 @@ static const struct family_info families[FAMILIES] = {
                                  "Time from the whole request head to the last byte of the answer."},
     [FAMILY_FIRST_BYTE] = {"sluice_time_to_first_byte_seconds", FAMILY_HISTOGRAM, "route, variant",
                            "Time from the whole request head to the first byte of the answer."},
+    [FAMILY_FIRST_TOKEN] =
+        {"sluice_time_to_first_token_seconds", FAMILY_HISTOGRAM, "route, variant",
+         "Time from the whole request head to the first event with content of a stream; of other answers to "
+         "the first byte of the body."},
+    [FAMILY_GAP] = {"sluice_inter_token_seconds", FAMILY_HISTOGRAM, "route, variant",
+                    "Mean time between the events with content of a stream: one value for each stream."},
+    [FAMILY_LONGEST_GAP] = {"sluice_inter_token_longest_seconds", FAMILY_HISTOGRAM, "route, variant",
+                            "Longest time between two of them: one value for each stream."},
+    [FAMILY_FINISHES] = {"sluice_finish_reasons_total", FAMILY_COUNTER, "route, variant, reason",
+                         "Answers by what they said of why the model stopped."},
     [FAMILY_REQUEST_BYTES] = {"sluice_request_bytes_total", FAMILY_COUNTER, "route, variant",
                               "Bytes of request bodies received from clients."},
     [FAMILY_RESPONSE_BYTES] = {"sluice_response_bytes_total", FAMILY_COUNTER, "route, variant",
@@ -28,6 +38,9 @@ static const struct family_info families[FAMILIES] = {
          "drained, else 0."},
     [FAMILY_ENDPOINT_INFLIGHT] = {"sluice_endpoint_inflight", FAMILY_GAUGE, "pool, endpoint",
                                   "Requests that the endpoint is answering now."},
+    [FAMILY_ENDPOINT_BACKING_OFF] =
+        {"sluice_endpoint_backing_off", FAMILY_GAUGE, "pool, endpoint",
+         "Whether the endpoint is spared now because it answered that it has too much to do: 1, else 0."},
     [FAMILY_ENDPOINT_ADDRESSES] = {"sluice_endpoint_addresses", FAMILY_GAUGE, "pool, endpoint",
                                    "Addresses that the endpoint's host name has; 1 for a numeric one."},
     [FAMILY_RESOLVE_FAILURES] = {"sluice_resolve_failures_total", FAMILY_COUNTER, "pool, endpoint",
@@ -37,6 +50,18 @@ static const struct family_info families[FAMILIES] = {
                         "Attempts after the first, by what the attempt before them ran into."},
     [FAMILY_FALLBACKS] = {"sluice_fallbacks_total", FAMILY_COUNTER, "route, from",
                           "Requests that the route's fallback took over from the variant they were sent to."},
+    [FAMILY_MIRRORED] = {"sluice_mirrored_requests_total", FAMILY_COUNTER, "route, variant",
+                         "Requests copied to the variant, by `mirror`; they count as its requests too."},
+    [FAMILY_MIRROR_DROPPED] = {"sluice_mirror_dropped_total", FAMILY_COUNTER, "route, variant, reason",
+                               "Requests that were to be copied to the variant and were not, by reason."},
+    [FAMILY_RATE_LIMITED] =
+        {"sluice_rate_limited_total", FAMILY_COUNTER, "route, variant",
+         "Answers 429 of the variant's endpoints, also those that a retry or the fallback "
+         "replaced; no errors of the variant."},
+    [FAMILY_TASKS] = {"sluice_tasks", FAMILY_GAUGE, "route", "Long-running tasks that are known."},
+    [FAMILY_TASK_REQUESTS] = {"sluice_task_requests_total", FAMILY_COUNTER, "route, result",
+                              "Requests about a known task: `found` went where it runs; `gone`: its endpoint "
+                              "or variant could not be asked."},
     [FAMILY_ROLLOUT_STATE] = {"sluice_rollout_state", FAMILY_GAUGE, "route, state",
                               "1 for the state that the route's rollout is in, 0 for the others."},
     [FAMILY_ROLLOUT_STEP] = {"sluice_rollout_step", FAMILY_GAUGE, "route",

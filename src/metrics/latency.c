@@ -22,11 +22,19 @@ static const uint8_t first_bound[HISTOGRAM_BUCKETS] = {
     [795 ... 826] = 15, [827 ... 858] = 16, [859 ... HISTOGRAM_BUCKETS - 1] = LATENCY_BOUNDS,
 };
 
-void latency_add(struct latency *latency, uint64_t us) {
-    unsigned fine = histogram_bucket(us);
+static void add(struct spread *spread, unsigned fine, uint64_t us) {
     unsigned coarse = first_bound[fine];
     coarse += us > bound_us[coarse]; // a bound belongs to its own bucket: le means at or below
+    counter_add(&spread->coarse[coarse], 1);
+    counter_add(&spread->sum_us, us);
+}
+
+void spread_add(struct spread *spread, uint64_t us) {
+    add(spread, histogram_bucket(us), us);
+}
+
+void latency_add(struct latency *latency, uint64_t us) {
+    unsigned fine = histogram_bucket(us);
     counter_add(&latency->fine.count[fine], 1);
-    counter_add(&latency->coarse[coarse], 1);
-    counter_add(&latency->sum_us, us);
+    add(&latency->spread, fine, us);
 }

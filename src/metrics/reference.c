@@ -30,6 +30,9 @@ static const char *error_help(enum error_reason reason) {
         return "the response was ambiguous or malformed and was refused";
     case ERROR_REASON_ERROR_EVENT:
         return "an event of an event stream carried an error: the answer failed after its head";
+    case ERROR_REASON_UNFINISHED:
+        return "an event stream of a known API came to its end without a reason to finish and without its "
+               "last event";
     case ERROR_REASON_OVERLOADED:
         return "no endpoint was free: none healthy, queue full or waited too long; the proxy's own answer, "
                "not "
@@ -68,6 +71,16 @@ static void write_values(struct strbuf *out) {
     for (int i = ERROR_REASON_NONE + 1; i < ERROR_REASONS; i++)
         strbuf_format(out, "- `%s`: %s\n", error_reason_name((enum error_reason)i),
                       error_help((enum error_reason)i));
+    strbuf_literal(
+        out, "\nOf `sluice_finish_reasons_total`: `stop` (also `end_turn`, `stop_sequence`, `eos_token`, "
+             "`completed`), `length` (`max_tokens`,\n`max_output_tokens`), `tool_calls` (`tool_use`, "
+             "`function_call`), `content_filter` (`refusal`), `other`.\n");
+    strbuf_literal(
+        out, "\nOf `sluice_mirror_dropped_total`: `body_too_large` (past `limits.buffered_body_bytes`), "
+             "`busy` (`mirror.max_inflight` or the\nmemory for copies is used up), `no_endpoint` "
+             "(none is ready or could be reached of late, or all are at `max_inflight`), `body_unfit` (the "
+             "variant's edits\n"
+             "cannot be made in that body).\n");
     strbuf_literal(out, "\nOf `sluice_retries_total`:\n\n");
     for (int i = 0; i < RETRY_REASONS; i++)
         strbuf_format(out, "- `%s`: %s\n", retry_reason_name((enum retry_reason)i),
@@ -87,7 +100,7 @@ void exposition_reference(struct strbuf *out) {
         "`route=\"-\", variant=\"-\"`. Counters survive a\nreload that keeps the route's and the variant's "
         "names.\n");
     write_values(out);
-    strbuf_literal(out, "\n## Buckets\n\nBoth histograms have the upper bounds (`le`, seconds) ");
+    strbuf_literal(out, "\n## Buckets\n\nAll histograms have the upper bounds (`le`, seconds) ");
     for (int i = 0; i < LATENCY_BOUNDS; i++)
         strbuf_format(out, "%g, ", latency_bounds[i]);
     strbuf_literal(out, "+Inf.\n");

@@ -7,20 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
-struct spread { // an exposed histogram
-    uint64_t buckets[LATENCY_BOUNDS + 1];
-    uint64_t sum_us;
-};
-
 struct record {
     const char *route, *variant;
     uint64_t requests[CODE_CLASSES];
     uint64_t errors[ERROR_REASONS];
     uint64_t retries[RETRY_REASONS];
-    uint64_t fallbacks, request_bytes, response_bytes;
+    uint64_t fallbacks, rate_limited, request_bytes, response_bytes;
     uint64_t tokens[TOKEN_TYPES];
     double dollars;
-    struct spread duration, first_byte;
+    uint64_t finishes[FINISH_REASONS];
+    uint64_t mirrored, mirror_dropped[MIRROR_DROPS];
+    struct spread duration, first_byte, first_token, gap, longest_gap;
 };
 
 struct scrape {
@@ -33,8 +30,8 @@ static void add(uint64_t *total, const uint64_t *from, size_t count) {
         total[i] += counter_read(&from[i]);
 }
 
-static void add_spread(struct spread *total, const struct latency *from) {
-    add(total->buckets, from->coarse, LATENCY_BOUNDS + 1);
+static void add_spread(struct spread *total, const struct spread *from) {
+    add(total->coarse, from->coarse, LATENCY_BOUNDS + 1);
     add(&total->sum_us, &from->sum_us, 1);
 }
 
@@ -52,12 +49,19 @@ static void collect(const struct variant_series *series, void *context) {
         add(record->errors, lane->errors, ERROR_REASONS);
         add(record->retries, lane->retries, RETRY_REASONS);
         add(&record->fallbacks, &lane->fallbacks, 1);
+        add(&record->rate_limited, &lane->rate_limited, 1);
         add(&record->request_bytes, &lane->request_bytes, 1);
         add(&record->response_bytes, &lane->response_bytes, 1);
         add(record->tokens, lane->tokens, TOKEN_TYPES);
         record->dollars += variant_dollars(lane);
-        add_spread(&record->duration, &lane->duration);
+        add(&record->mirrored, &lane->mirrored, 1);
+        add(record->mirror_dropped, lane->mirror_dropped, MIRROR_DROPS);
+        add(record->finishes, lane->finishes, FINISH_REASONS);
+        add_spread(&record->duration, &lane->duration.spread);
         add_spread(&record->first_byte, &lane->first_byte);
+        add_spread(&record->first_token, &lane->first_token.spread);
+        add_spread(&record->gap, &lane->gap);
+        add_spread(&record->longest_gap, &lane->longest_gap);
     }
 }
 
@@ -114,7 +118,7 @@ static void write_spread(struct strbuf *out, enum family family, const struct re
     struct label labels[] = {{"route", record->route}, {"variant", record->variant}, {"le", bound}};
     uint64_t count = 0;
     for (int i = 0; i <= LATENCY_BOUNDS; i++) {
-        count += spread->buckets[i];
+        count += spread->coarse[i];
         if (i < LATENCY_BOUNDS)
             snprintf(bound, sizeof bound, "%g", latency_bounds[i]);
         else
@@ -130,13 +134,27 @@ static void write_spread(struct strbuf *out, enum family family, const struct re
     strbuf_char(out, '\n');
 }
 
-static void write_spreads(struct strbuf *out, const struct scrape *scrape) {
-    exposition_family(out, FAMILY_REQUEST_DURATION);
-    for (size_t i = 0; i < scrape->count; i++)
-        write_spread(out, FAMILY_REQUEST_DURATION, &scrape->records[i], &scrape->records[i].duration);
-    exposition_family(out, FAMILY_FIRST_BYTE);
-    for (size_t i = 0; i < scrape->count; i++)
-        write_spread(out, FAMILY_FIRST_BYTE, &scrape->records[i], &scrape->records[i].first_byte);
+static void write_spreads(struct strbuf *out, const struct scrape *scrape, enum family family,
+                          size_t offset) {
+    exposition_family(out, family);
+    for (size_t i = 0; i < scrape->count; i++) {
+        const struct record *record = &scrape->records[i];
+        const void *spread = (const char *)record + offset;
+        write_spread(out, family, record, spread);
+    }
+}
+
+static void write_finishes(struct strbuf *out, const struct scrape *scrape) {
+    exposition_family(out, FAMILY_FINISHES);
+    for (size_t i = 0; i < scrape->count; i++) {
+        const struct record *record = &scrape->records[i];
+        for (int reason = FINISH_REASON_NONE + 1; reason < FINISH_REASONS; reason++) {
+            struct label labels[] = {{"route", record->route},
+                                     {"variant", record->variant},
+                                     {"reason", finish_reason_name((enum finish_reason)reason)}};
+            exposition_u64(out, FAMILY_FINISHES, labels, 3, record->finishes[reason]);
+        }
+    }
 }
 
 // One value for each variant; `name` is the label that holds the variant.
@@ -148,6 +166,20 @@ static void write_each(struct strbuf *out, enum family family, const struct scra
         struct label labels[] = {{"route", record->route}, {name, record->variant}};
         const uint64_t *value = (const uint64_t *)(const void *)((const char *)record + offset);
         exposition_u64(out, family, labels, 2, *value);
+    }
+}
+
+static void write_mirrors(struct strbuf *out, const struct scrape *scrape) {
+    write_each(out, FAMILY_MIRRORED, scrape, "variant", offsetof(struct record, mirrored));
+    exposition_family(out, FAMILY_MIRROR_DROPPED);
+    for (size_t i = 0; i < scrape->count; i++) {
+        const struct record *record = &scrape->records[i];
+        for (int reason = 0; reason < MIRROR_DROPS; reason++) {
+            struct label labels[] = {{"route", record->route},
+                                     {"variant", record->variant},
+                                     {"reason", mirror_drop_name((enum mirror_drop)reason)}};
+            exposition_u64(out, FAMILY_MIRROR_DROPPED, labels, 3, record->mirror_dropped[reason]);
+        }
     }
 }
 
@@ -175,11 +207,18 @@ void exposition_variants(struct strbuf *out, struct registry *registry) {
         return;
     write_requests(out, &scrape);
     write_errors(out, &scrape);
-    write_spreads(out, &scrape);
+    write_spreads(out, &scrape, FAMILY_REQUEST_DURATION, offsetof(struct record, duration));
+    write_spreads(out, &scrape, FAMILY_FIRST_BYTE, offsetof(struct record, first_byte));
+    write_spreads(out, &scrape, FAMILY_FIRST_TOKEN, offsetof(struct record, first_token));
+    write_spreads(out, &scrape, FAMILY_GAP, offsetof(struct record, gap));
+    write_spreads(out, &scrape, FAMILY_LONGEST_GAP, offsetof(struct record, longest_gap));
+    write_finishes(out, &scrape);
     write_each(out, FAMILY_REQUEST_BYTES, &scrape, "variant", offsetof(struct record, request_bytes));
     write_each(out, FAMILY_RESPONSE_BYTES, &scrape, "variant", offsetof(struct record, response_bytes));
     write_tokens(out, &scrape);
     write_retries(out, &scrape);
     write_each(out, FAMILY_FALLBACKS, &scrape, "from", offsetof(struct record, fallbacks));
+    write_mirrors(out, &scrape);
+    write_each(out, FAMILY_RATE_LIMITED, &scrape, "variant", offsetof(struct record, rate_limited));
     mem_free(scrape.records);
 }

@@ -1,6 +1,8 @@
 // One attempt after another: choosing an endpoint, connecting, and what a failure leads to.
 #include "access_log.h"
+#include "affinity.h"
 #include "base/log.h"
+#include "edited.h"
 #include "exchange.h"
 #include "record.h"
 #include "tunnel.h"
@@ -51,6 +53,8 @@ static struct pool_view *view_of_pool(const struct exchange *exchange) {
 
 static enum choice choose(struct exchange *exchange) {
     struct worker *worker = exchange->worker;
+    if (exchange->task_endpoint.at && affinity_choose(exchange, view_of_pool(exchange)))
+        return CHOICE_MADE;
     return pool_choose(view_of_pool(exchange), worker->index, &worker->random, exchange->unit_hash,
                        exchange->avoid, &exchange->endpoint);
 }
@@ -270,6 +274,8 @@ static void start_fallback(struct exchange *exchange) {
     exchange_set_variant(exchange, exchange->route->live.config->fallback_index);
     exchange->avoid = NULL;
     exchange->stale_retried = false;
+    if (!edited_make(exchange, &worker->request_head))
+        return;
     forward_request_head(exchange, &worker->request_head);
     attempt_start(exchange);
 }

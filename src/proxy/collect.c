@@ -1,4 +1,4 @@
-// The body is read before the route can be known: a JSON condition or a unit in the body.
+// The body is read before the request goes on: a JSON condition or a unit in the body, or an edit of it.
 #include "exchange.h"
 
 static void body_expired(struct deadline *deadline) {
@@ -27,10 +27,14 @@ static void collected(struct exchange *exchange) {
     enum reject reject;
     must(head_read_request(exchange->head_bytes, &unlimited, &worker->request_head, &reject) ==
          HEAD_COMPLETE);
-    struct slice body = exchange->request.complete ? strbuf_as_slice(&exchange->kept) : SLICE("");
+    exchange_move(exchange, EXCHANGE_START);
+    if (exchange->route) { // decided: the body is to be edited
+        exchange_dispatch(exchange, exchange->head_bytes.at);
+        return;
+    }
+    struct slice body = exchange_has_body(exchange) ? strbuf_as_slice(&exchange->kept) : SLICE("");
     if (!body.at)
         body = SLICE("");
-    exchange_move(exchange, EXCHANGE_START);
     exchange_route(exchange, exchange->head_bytes.at, &body);
 }
 
@@ -69,4 +73,19 @@ void collect_body(struct exchange *exchange) {
         }
     }
     collected(exchange);
+}
+
+// Of a body that is larger than what is held in memory only the front was collected.
+bool collect_was_in_vain(const struct exchange *exchange) {
+    return exchange->kept.len > (size_t)exchange_config(exchange)->limits.buffered_body_bytes;
+}
+
+void collect_begin(struct exchange *exchange, const char *head_at) {
+    if (!exchange->head_bytes.at)
+        exchange->head_bytes =
+            arena_copy(&exchange->arena, slice_make(head_at, exchange->worker->request_head.bytes));
+    exchange->keeping = KEEP_ALL;
+    total_bound(exchange);
+    exchange_move(exchange, EXCHANGE_COLLECT);
+    collect_body(exchange);
 }

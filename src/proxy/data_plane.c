@@ -18,7 +18,7 @@ struct running_listener {
     mode_t mode, mode_after;
 };
 
-enum plane_message_kind { PLANE_ADOPTED, PLANE_DRAINED, PLANE_FAILING };
+enum plane_message_kind { PLANE_ADOPTED, PLANE_DRAINED, PLANE_FAILING, PLANE_LEARNED };
 struct plane_message {
     struct message message;
     unsigned worker;
@@ -29,7 +29,9 @@ struct plane_message {
 struct data_plane {
     struct data_plane_events events;
     struct access_log *log;
-    struct mailbox mailbox; // from the workers
+    bool has_id_key;
+    unsigned char id_key[SEAL_KEY]; // workers read it once they have a plan
+    struct mailbox mailbox;         // from the workers
     struct event *mail_event;
     unsigned worker_count, drained;
     uint64_t *adopted;              // newest plan number by worker
@@ -77,6 +79,19 @@ void crew_failing(struct data_plane *plane, struct endpoint *endpoint) {
               (struct plane_message){.message = {NULL, PLANE_FAILING}, .endpoint = endpoint_ref(endpoint)});
 }
 
+void crew_learned(struct data_plane *plane) {
+    post_home(plane, (struct plane_message){.message = {NULL, PLANE_LEARNED}});
+}
+
+const unsigned char *crew_id_key(const struct data_plane *plane) {
+    return plane->has_id_key ? plane->id_key : NULL;
+}
+
+void data_plane_set_id_key(struct data_plane *plane, const unsigned char key[SEAL_KEY]) {
+    memcpy(plane->id_key, key, SEAL_KEY);
+    plane->has_id_key = true;
+}
+
 bool crew_full(const struct data_plane *plane, int64_t limit) {
     return data_plane_connections(plane) >= (uint64_t)limit;
 }
@@ -110,6 +125,9 @@ static void receive(struct data_plane *plane, const struct plane_message *messag
     case PLANE_DRAINED:
         if (++plane->drained == plane->worker_count)
             plane->events.drained(plane->events.context);
+        break;
+    case PLANE_LEARNED:
+        plane->events.tasks_learned(plane->events.context);
         break;
     case PLANE_FAILING:
         plane->events.endpoint_failing(message->endpoint, plane->events.context);

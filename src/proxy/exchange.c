@@ -1,8 +1,12 @@
 #include "exchange.h"
 #include "access_log.h"
+#include "affinity.h"
+#include "edited.h"
 #include "http/parser.h"
 #include "http/trailer.h"
 #include "record.h"
+#include "request_id.h"
+#include "shadow.h"
 #include "tunnel.h"
 #include <stdio.h>
 
@@ -90,35 +94,6 @@ void exchange_refuse_late_head(struct session *session) {
     reply_error(exchange, OWN_ERROR_HEADER_TIMEOUT);
 }
 
-// Ids that clients may give: short and harmless in logs and headers.
-static bool sane_id(struct slice id) {
-    if (id.len == 0 || id.len > 128)
-        return false;
-    for (size_t i = 0; i < id.len; i++) {
-        unsigned char c = (unsigned char)id.at[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-              c == '_' || c == '.' || c == ':' || c == '/' || c == '+' || c == '='))
-            return false;
-    }
-    return true;
-}
-
-void hex_digits(char *at, uint64_t value) {
-    static const char digits[] = "0123456789abcdef";
-    for (int i = 15; i >= 0; i--, value >>= 4)
-        at[i] = digits[value & 15];
-}
-
-static struct slice make_request_id(struct exchange *exchange, const struct head *head) {
-    const struct field *given = head_find(head, FIELD_X_REQUEST_ID);
-    if (given && sane_id(given->value))
-        return arena_copy(&exchange->arena, given->value);
-    char *id = arena_alloc(&exchange->arena, 32);
-    hex_digits(id, random_next(&exchange->worker->random));
-    hex_digits(id + 16, random_next(&exchange->worker->random));
-    return slice_make(id, 32);
-}
-
 // Whether the client can read our errors as JSON: it says so, or says nothing and is an API client by its own
 // body.
 static bool wants_json(const struct head *head) {
@@ -167,16 +142,25 @@ static enum keeping wanted_keeping(const struct exchange *exchange) {
     return config->retry || config->fallback ? KEEP_ALL : KEEP_NOTHING;
 }
 
-static void dispatch(struct exchange *exchange, const struct head *head, const char *head_at) {
+void exchange_dispatch(struct exchange *exchange, const char *head_at) {
     const struct plan_route *route = exchange->route;
     const struct route_config *config = route->live.config;
+    const struct head *head = &exchange->worker->request_head;
+    if (edited_needs_body(exchange, head) && !collect_was_in_vain(exchange)) {
+        collect_begin(exchange, head_at);
+        return;
+    }
     if (exchange->keeping == KEEP_NOTHING)
         exchange->keeping = wanted_keeping(exchange);
+    if (config->mirror)
+        shadow_want(exchange, head_at);
     if (config->fallback && !exchange->head_bytes.at)
         exchange->head_bytes = arena_copy(&exchange->arena, slice_make(head_at, head->bytes));
+    total_bound(exchange);
+    if (!edited_make(exchange, head))
+        return;
     if (route->retry_budget)
         budget_earn(route->retry_budget, exchange->worker->index, config->retry->budget);
-    total_bound(exchange);
     forward_request_head(exchange, head);
     attempt_start(exchange);
 }
@@ -191,13 +175,9 @@ void exchange_route(struct exchange *exchange, const char *head_at, const struct
     bool needs_body = false;
     size_t index = matcher_route(exchange->hold->plan->matcher, &view, &needs_body);
     if (needs_body && !body && !exchange->request.complete) {
-        exchange->head_bytes = arena_copy(&exchange->arena, slice_make(head_at, head->bytes));
-        exchange->keeping = KEEP_ALL;
         if (index != NO_ROUTE)
             exchange->times = &exchange->hold->plan->routes[index].timeouts;
-        total_bound(exchange);
-        exchange_move(exchange, EXCHANGE_COLLECT);
-        collect_body(exchange);
+        collect_begin(exchange, head_at);
         return;
     }
     if (needs_body && !body) {
@@ -212,9 +192,12 @@ void exchange_route(struct exchange *exchange, const char *head_at, const struct
     exchange->route = &exchange->hold->plan->routes[index];
     uint64_t random[2] = {random_next(&worker->random), random_next(&worker->random)};
     decide(&exchange->route->live, &view, random, &exchange->decision);
+    if (exchange->route->tasks)
+        affinity_decide(exchange, &view);
     note_decision(exchange);
+    request_id_decided(exchange);
     record_begin(exchange);
-    dispatch(exchange, head, head_at);
+    exchange_dispatch(exchange, head_at);
 }
 
 // A target of https that came in the clear, says a peer that we have no reason to believe (RFC 9110 15.5.20):
@@ -227,7 +210,7 @@ static bool misdirected(const struct exchange *exchange, const struct head *head
 
 static enum reject read_framing(struct exchange *exchange, const struct head *head, const char *head_at) {
     enum reject reject = framing_of_request(head, &exchange->framing);
-    if (reject == REJECT_NONE &&
+    if (reject == REJECT_NONE && !exchange->framing.plain &&
         !parser_agrees_on_request(slice_make(head_at, head->bytes), head, &exchange->framing))
         reject = REJECT_PARSERS_DISAGREE;
     return reject == REJECT_NONE && misdirected(exchange, head) ? REJECT_MISDIRECTED : reject;
@@ -255,11 +238,13 @@ static void note_trailers(struct exchange *exchange, const struct head *head) {
 void exchange_start(struct session *session, const char *head_at) {
     struct exchange *exchange = exchange_new(session);
     const struct head *head = &session->worker->request_head;
-    exchange->request_id = make_request_id(exchange, head);
+    exchange->request_id = request_id_make(exchange, head);
     client_find(exchange, head);
     exchange->accepts_json = wants_json(head);
     exchange->to_head = slice_equal(head->method, SLICE("HEAD"));
     exchange->idempotent = method_idempotent(head->method);
+    exchange->reads_only = exchange->to_head || slice_equal(head->method, SLICE("GET")) ||
+                           slice_equal(head->method, SLICE("OPTIONS"));
     exchange->old_client = head->minor == 0;
     remember_for_log(exchange, head);
     enum reject reject = read_framing(exchange, head, head_at);
@@ -392,10 +377,14 @@ static void reset(struct exchange *exchange) {
     if (kept.cap > 65536) // one large upload must not stay in memory
         strbuf_free(&kept);
     strbuf_clear(&kept);
+    strbuf_free(&exchange->edited);
     strbuf_free(&exchange->trailers);
     strbuf_free(&exchange->last_chunk);
     strbuf_free(&exchange->response_trailers);
-    usage_end(&exchange->usage);
+    meter_end(&exchange->meter);
+    affinity_end(exchange);
+    strip_free(&exchange->strip);
+    strbuf_free(&exchange->stripped);
     *exchange = (struct exchange){.arena = arena, .head_out = head_out, .kept = kept, .state = EXCHANGE_FREE};
 }
 

@@ -8,13 +8,14 @@
 #pragma once
 #include "base/arena.h"
 #include "http/body.h"
-#include "http/usage.h"
+#include "http/strip.h"
+#include "meter.h"
 #include "proxy/own_error.h"
 #include "session.h"
 
 enum exchange_state {
     EXCHANGE_START,   // being decided, within one event
-    EXCHANGE_COLLECT, // the body is read before the route can be known
+    EXCHANGE_COLLECT, // the body is read before the route can be known, or the request go on
     EXCHANGE_QUEUED,  // waits for room in the pool
     EXCHANGE_CONNECT, // the connection is being made
     EXCHANGE_AWAIT,   // the request is being sent, the response has not begun
@@ -56,8 +57,9 @@ struct exchange {
     uint64_t unit_hash; // for unit_hash balancing
     struct slice
         client; // its address as text: the peer's, or what trusted proxies say; in the arena or session
-    bool peer_trusted;                   // its X-Forwarded-* count
-    bool secure;                         // the client speaks TLS, with us or with a trusted proxy
+    bool peer_trusted; // its X-Forwarded-* count
+    bool secure;       // the client speaks TLS, with us or with a trusted proxy
+    char *issued_id;   // where request_id stands when it was made here; NULL: it is the client's
     struct slice request_id, head_bytes; // head_bytes: kept when the head is needed again
     struct slice log_method, log_host, log_target, log_agent, log_endpoint; // kept when the access log is on
     const char *reply_reason; // of the proxy's own answer: X-Sluice-Error, the log's `reply`; NULL otherwise
@@ -73,8 +75,16 @@ struct exchange {
     struct strbuf head_out; // the head as it goes upstream
     size_t head_out_len;    // of it without a chunk-size line that a replay adds
     struct strbuf kept;     // body data, kept
-    struct slice announced; // names of the trailers that may go upstream; at == NULL: none may
-    struct slice trailing;  // those that do, with the variant that is asked
+    struct strbuf edited;   // the body for the variant that is asked (edited.h)
+    bool reads_only;        // GET, HEAD and OPTIONS: begins no task
+    struct slice
+        task_endpoint;       // URL of the endpoint that runs the task, until it was tried; at == NULL: none
+    struct learner *learner; // of the answer's body, for ids of tasks; NULL: none (affinity.h)
+    bool mirroring;          // the request is to be copied once it is complete (shadow.h)
+    bool body_edited;        // … is what is sent
+    bool strip_usage;        // the stream was asked for its tokens, and the client did not ask
+    struct slice announced;  // names of the trailers that may go upstream; at == NULL: none may
+    struct slice trailing;   // those that do, with the variant that is asked
     struct strbuf trailers,
         last_chunk; // the client's trailer section; the last chunk made of it, when there is one
 
@@ -107,9 +117,12 @@ struct exchange {
     const struct timeouts_config *times; // in force: the global ones, then the route's, then the variant's
     uint64_t start_ns, first_byte_ns;    // first_byte_ns 0: not yet
     uint64_t response_bytes;             // of the body, without framing
-    struct usage usage;                  // what the answer says of its tokens
-    enum error_reason blame;             // what is charged to the decided variant
-    uint64_t charged_ns; // when the decided variant failed and the fallback took over; 0 otherwise
+    struct meter meter;                  // of the answer
+    bool stripping;                      // the tokens do not go to the client, which did not ask (stripped.h)
+    struct strip strip;
+    struct strbuf stripped;  // what goes on of one read
+    enum error_reason blame; // what is charged to the decided variant
+    uint64_t charged_ns;     // when the decided variant failed and the fallback took over; 0 otherwise
     unsigned charged_status;
     struct experiment_entry evidence; // where the rollout's evidence counts it
 };
@@ -123,11 +136,12 @@ void exchange_refuse_late_head(struct session *session);
 // With the head in worker->request_head: finds the route and the variant and begins the first attempt. `body`
 // is NULL at the first try; when the decision needs it, it is collected (collect.c) and this is called again.
 void exchange_route(struct exchange *exchange, const char *head_at, const struct slice *body);
-void collect_body(struct exchange *exchange); // goes on collecting, as far as it goes
+// With the head in worker->request_head and the variant decided: goes on to the first attempt, or collects
+// the body first, when it has to be edited.
+void exchange_dispatch(struct exchange *exchange, const char *head_at);
 void exchange_move(struct exchange *exchange, enum exchange_state to);
 void exchange_finish(struct exchange *exchange, enum finish finish);
 void exchange_free(struct exchange *exchange); // one from the worker's free list
-void hex_digits(char *at, uint64_t value);     // 16 of them
 
 // Entry points for events. Each may finish the exchange and close its session.
 void exchange_client_readable(struct exchange *exchange); // or bytes are buffered
@@ -146,6 +160,11 @@ void exchange_note_last_chunk(struct exchange *exchange);
 void exchange_body_late(struct exchange *exchange); // the client's: 408, or its answer is cut off
 void exchange_set_variant(struct exchange *exchange, size_t variant); // the one that is asked from now on
 
+// collect.c
+void collect_begin(struct exchange *exchange,
+                   const char *head_at);                   // and then exchange_route or _dispatch again
+void collect_body(struct exchange *exchange);              // goes on collecting, as far as it goes
+bool collect_was_in_vain(const struct exchange *exchange); // it is larger than what is held in memory
 // total.c
 void total_bound(struct exchange *exchange); // by what is in force now; again when that has changed
 // attempt.c
@@ -165,6 +184,8 @@ void client_write(const struct exchange *exchange, const struct head *head, stru
                   struct strbuf *out);
 // forward.c
 void forward_request_head(struct exchange *exchange, const struct head *head); // writes head_out
+// The request line and all fields but those that frame the body, for exchange->serving; `head` is used up.
+void forward_request_fields(struct exchange *exchange, const struct head *head, struct strbuf *out);
 // Date: now. An answer that has none gets one (RFC 9110 6.6.1), and so do the proxy's own.
 void forward_date(struct worker *worker, struct strbuf *out);
 // What the client is told of us: the request id, the variant, the cookie.
@@ -186,6 +207,11 @@ static inline const struct plan_variant *exchange_variant(const struct exchange 
 }
 static inline const struct config *exchange_config(const struct exchange *exchange) {
     return exchange->hold->plan->config;
+}
+// Whether the whole body is here, and no larger than what is held in memory.
+static inline bool exchange_has_body(const struct exchange *exchange) {
+    return exchange->request.complete &&
+           exchange->kept.len <= (size_t)exchange_config(exchange)->limits.buffered_body_bytes;
 }
 static inline bool exchange_responding(const struct exchange *exchange) {
     return exchange->state == EXCHANGE_RESPOND || exchange->state == EXCHANGE_TUNNEL ||

@@ -1,9 +1,12 @@
 // The heads as they go on: always written anew from slices.
+#include "base/hex.h"
+#include "edited.h"
 #include "exchange.h"
 #include "http/cookie.h"
 #include "http/hop.h"
 #include "http/trailer.h"
 #include "http/writer.h"
+#include "linked.h"
 #include "traffic/edit.h"
 
 #define COOKIE_SECONDS 31536000u // a year
@@ -13,6 +16,7 @@ void view_of(struct exchange *exchange, const struct head *head, struct request_
     *view = (struct request_view){
         .head = head,
         .client_ip = client_ip(exchange),
+        .peer_trusted = exchange->peer_trusted,
         .arena = &exchange->arena,
     };
     // head_read_request has checked both; a target without a path ("*") matches as it is.
@@ -23,32 +27,34 @@ void view_of(struct exchange *exchange, const struct head *head, struct request_
     view->path = uri_normal_path(view->uri.path_only, &exchange->arena);
 }
 
+// What is written anew.
+#define OWN_REQUEST_FIELDS                                                                                   \
+    (FIELD_BIT(FIELD_HOST) | FIELD_BIT(FIELD_CONTENT_LENGTH) | FIELD_BIT(FIELD_TRANSFER_ENCODING) |          \
+     FIELD_BIT(FIELD_X_REQUEST_ID) | FIELD_BIT(FIELD_X_FORWARDED_FOR) | FIELD_BIT(FIELD_X_FORWARDED_PROTO) | \
+     FIELD_BIT(FIELD_X_FORWARDED_HOST))
+#define OWN_RESPONSE_FIELDS                                                                                 \
+    (FIELD_BIT(FIELD_CONTENT_LENGTH) | FIELD_BIT(FIELD_TRANSFER_ENCODING) | FIELD_BIT(FIELD_X_REQUEST_ID) | \
+     FIELD_BIT(FIELD_X_SLUICE))
+
+static uint64_t dropped_fields(const struct exchange *exchange, const struct head *head) {
+    uint64_t dropped = OWN_REQUEST_FIELDS;
+    // Counted down for OPTIONS, of no meaning elsewhere (RFC 9110 7.6.2).
+    if (slice_equal(head->method, SLICE("OPTIONS")))
+        dropped |= FIELD_BIT(FIELD_MAX_FORWARDS);
+    // Answered here, or means nothing: without a body, or from HTTP/1.0 (RFC 9110 10.1.1).
+    if (exchange->continue_sent || exchange->request.complete || !exchange->framing.expect_continue)
+        dropped |= FIELD_BIT(FIELD_EXPECT);
+    return dropped;
+}
+
 static void mark_request(struct exchange *exchange, struct head *head) {
     hop_mark_request(head, exchange->peer_trusted);
     edit_mark(exchange_variant(exchange)->config->request, head);
+    uint64_t dropped = dropped_fields(exchange, head);
     for (size_t i = 0; i < head->field_count; i++) {
         struct field *field = &head->fields[i];
-        switch (field->id) {
-        case FIELD_HOST:
-        case FIELD_CONTENT_LENGTH:
-        case FIELD_TRANSFER_ENCODING:
-        case FIELD_X_REQUEST_ID:
-        case FIELD_X_FORWARDED_FOR: // these three are written anew
-        case FIELD_X_FORWARDED_PROTO:
-        case FIELD_X_FORWARDED_HOST:
+        if ((dropped & FIELD_BIT(field->id)) || edited_drops(exchange, field))
             field->drop = true;
-            break;
-        case FIELD_MAX_FORWARDS: // counted down for OPTIONS, of no meaning elsewhere (RFC 9110 7.6.2)
-            field->drop = field->drop || slice_equal(head->method, SLICE("OPTIONS"));
-            break;
-        case FIELD_EXPECT: // answered here, or means nothing: without a body, or from HTTP/1.0 (RFC
-                           // 9110 10.1.1)
-            field->drop = field->drop || exchange->continue_sent || exchange->request.complete ||
-                          !exchange->framing.expect_continue;
-            break;
-        default:
-            break;
-        }
     }
 }
 
@@ -75,10 +81,10 @@ static void write_trace(struct exchange *exchange, struct head *head, struct str
         given->drop = true;
     char text[55];
     memcpy(text, "00-", 3);
-    hex_digits(text + 3, random_next(&exchange->worker->random));
-    hex_digits(text + 19, random_next(&exchange->worker->random));
+    hex_u64(text + 3, random_next(&exchange->worker->random));
+    hex_u64(text + 19, random_next(&exchange->worker->random));
     text[35] = '-';
-    hex_digits(text + 36, random_next(&exchange->worker->random) | 1);
+    hex_u64(text + 36, random_next(&exchange->worker->random) | 1);
     memcpy(text + 52, "-01", 3);
     write_field(out, SLICE("traceparent"), slice_make(text, sizeof text));
 }
@@ -116,10 +122,10 @@ static void write_length(struct strbuf *out, uint64_t length) {
 static void write_request_framing(struct exchange *exchange, struct strbuf *out) {
     exchange->chunk_request = false;
     if (exchange->framing.kind == BODY_LENGTH) {
-        write_length(out, exchange->framing.length);
+        write_length(out, edited_length(exchange, exchange->framing.length));
     } else if (exchange->framing.kind == BODY_CHUNKED && exchange->request.complete &&
                !exchange->last_chunk.len) {
-        write_length(out, exchange->request.bytes);
+        write_length(out, edited_length(exchange, exchange->request.bytes));
     } else if (exchange->framing.kind == BODY_CHUNKED) {
         strbuf_literal(out, "Transfer-Encoding: chunked\r\n");
         if (exchange->trailing.at)
@@ -142,21 +148,21 @@ static bool sets_host(const struct request_edit_config *edit) {
     return false;
 }
 
-void forward_request_head(struct exchange *exchange, const struct head *const_head) {
+void forward_request_fields(struct exchange *exchange, const struct head *const_head, struct strbuf *out) {
     struct head *head = (struct head *)const_head; // only `drop` is written
-    struct strbuf *out = &exchange->head_out;
     const struct plan_variant *variant = exchange_variant(exchange);
     const struct field *host_field = head_find(head, FIELD_HOST);
     struct uri uri;
     must(uri_split(head->target, &uri));
     struct slice host = uri.authority.len ? uri.authority : host_field ? host_field->value : SLICE("");
-    strbuf_clear(out);
+    bool baggage = head_has(head, FIELD_BIT(FIELD_BAGGAGE)); // which may have to be written anew
     mark_request(exchange, head);
-    choose_trailers(exchange);
     write_request_line(out, head->method, forwarded_target(head, &uri));
     if (!sets_host(variant->config->request))
         write_field(out, SLICE("Host"), host);
     write_trace(exchange, head, out);
+    if (baggage || exchange->route->live.config->baggage)
+        linked_write(exchange, head, baggage, out);
     write_kept_fields(out, head);
     client_write(exchange, head, host, out);
     write_max_forwards(head, out);
@@ -165,10 +171,16 @@ void forward_request_head(struct exchange *exchange, const struct head *const_he
     write_field(out, SLICE("X-Request-Id"), exchange->request_id);
     if (exchange->session->subject)
         write_field(out, SLICE("X-Sluice-Client-Subject"), slice_of(exchange->session->subject));
-    write_field(out, SLICE("X-Sluice-Route"), slice_of(exchange->route->live.config->name));
-    write_field(out, SLICE("X-Sluice-Variant"), slice_of(variant->config->name));
+    strbuf_slice(out, variant->told);
     if (variant->config->request)
         edit_write(variant->config->request, out);
+}
+
+void forward_request_head(struct exchange *exchange, const struct head *head) {
+    struct strbuf *out = &exchange->head_out;
+    strbuf_clear(out);
+    choose_trailers(exchange);
+    forward_request_fields(exchange, head, out);
     write_request_framing(exchange, out);
     if (exchange->framing.upgrade)
         strbuf_literal(out, "Connection: upgrade\r\nUpgrade: websocket\r\n");
@@ -180,12 +192,9 @@ void forward_request_head(struct exchange *exchange, const struct head *const_he
 
 static void mark_response(struct head *head) {
     hop_mark_response(head);
-    for (size_t i = 0; i < head->field_count; i++) {
-        enum field_id id = head->fields[i].id;
-        if (id == FIELD_CONTENT_LENGTH || id == FIELD_TRANSFER_ENCODING || id == FIELD_X_REQUEST_ID ||
-            id == FIELD_X_SLUICE)
+    for (size_t i = 0; i < head->field_count; i++)
+        if (OWN_RESPONSE_FIELDS & FIELD_BIT(head->fields[i].id))
             head->fields[i].drop = true;
-    }
 }
 
 static void write_response_trailer(struct exchange *exchange, const struct head *head, struct strbuf *out) {
@@ -208,8 +217,9 @@ static void write_response_trailer(struct exchange *exchange, const struct head 
 
 static void write_response_framing(struct exchange *exchange, const struct head *head, struct strbuf *out) {
     const struct field *length = head_find(head, FIELD_CONTENT_LENGTH);
+    enum body_kind kind = exchange->response_framing.kind;
     exchange->chunk_response = false;
-    switch (exchange->response_framing.kind) {
+    switch (exchange->stripping && kind == BODY_LENGTH ? BODY_UNTIL_CLOSE : kind) {
     case BODY_LENGTH:
         write_length(out, exchange->response_framing.length);
         break;
@@ -243,7 +253,7 @@ void forward_own_fields(struct exchange *exchange, struct strbuf *out) {
     const struct route_config *route = exchange->route->live.config;
     write_field(out, SLICE("X-Request-Id"), exchange->request_id);
     if (route->expose_variant)
-        write_field(out, SLICE("X-Sluice-Variant"), slice_of(exchange_variant(exchange)->config->name));
+        strbuf_slice(out, exchange_variant(exchange)->exposed);
     if (exchange->decision.set_cookie)
         cookie_set(out, slice_of(route->sticky.cookie), exchange->decision.cookie_value, COOKIE_SECONDS,
                    exchange->secure);

@@ -5,42 +5,60 @@ static struct slice value_of(const struct head *head, enum field_id id) {
     return field ? field->value : SLICE_NONE;
 }
 
-void meter_begin(struct exchange *exchange, const struct head *head) {
+void meter_begin(struct meter *meter, const struct head *head) {
     bool well = head->status < 300;
-    usage_start(&exchange->usage, well ? value_of(head, FIELD_CONTENT_TYPE) : SLICE_NONE,
+    usage_start(&meter->usage, well ? value_of(head, FIELD_CONTENT_TYPE) : SLICE_NONE,
                 value_of(head, FIELD_CONTENT_ENCODING));
 }
 
-void meter_read(struct exchange *exchange, struct slice bytes) {
-    usage_feed(&exchange->usage, bytes);
-    if (exchange->usage.failed && !exchange->charged_ns && exchange->blame == ERROR_REASON_NONE)
-        exchange->blame = ERROR_REASON_ERROR_EVENT;
+// An event with content came, or several in one read.
+static bool note_content(struct meter *meter, uint64_t now_ns) {
+    bool first = !meter->first_token_ns;
+    if (first)
+        meter->first_token_ns = now_ns;
+    else if (now_ns - meter->last_token_ns > meter->longest_gap_ns)
+        meter->longest_gap_ns = now_ns - meter->last_token_ns;
+    meter->last_token_ns = now_ns;
+    return first;
 }
 
-double meter_dollars(const struct exchange *exchange) {
-    const struct usage *usage = &exchange->usage;
-    const struct price_config *price = exchange_variant(exchange)->config->price;
+bool meter_begin_body(struct meter *meter, uint64_t now_ns) {
+    meter->first_body_ns = now_ns;
+    return meter->usage.source != USAGE_EVENTS;
+}
+
+bool meter_read(struct meter *meter, struct slice bytes, uint64_t now_ns) {
+    uint64_t contents = meter->usage.contents;
+    usage_feed(&meter->usage, bytes);
+    return meter->usage.contents != contents && note_content(meter, now_ns);
+}
+
+enum error_reason meter_fault(const struct meter *meter, bool whole) {
+    if (meter->usage.failed)
+        return ERROR_REASON_ERROR_EVENT;
+    return whole && usage_unfinished(&meter->usage) ? ERROR_REASON_UNFINISHED : ERROR_REASON_NONE;
+}
+
+double meter_dollars(const struct meter *meter, const struct price_config *price) {
+    const struct usage *usage = &meter->usage;
     if (!price)
         return 0;
     return ((double)usage->prompt * price->input + (double)usage->completion * price->output) / 1e6;
 }
 
-void meter_count(const struct exchange *exchange) {
-    const struct usage *usage = &exchange->usage;
+void meter_count(const struct meter *meter, struct variant_lane *lane, const struct price_config *price) {
+    const struct usage *usage = &meter->usage;
     if (usage->counted)
-        variant_tokens(exchange_variant(exchange)->series->lanes[exchange->worker->index], usage->prompt,
-                       usage->completion, meter_dollars(exchange));
+        variant_tokens(lane, usage->prompt, usage->completion, meter_dollars(meter, price));
+    if (usage_finish(usage) != FINISH_REASON_NONE)
+        counter_add(&lane->finishes[usage_finish(usage)], 1);
+    if (usage->contents > 1) {
+        uint64_t mean = (meter->last_token_ns - meter->first_token_ns) / (usage->contents - 1);
+        spread_add(&lane->gap, mean / 1000);
+        spread_add(&lane->longest_gap, meter->longest_gap_ns / 1000);
+    }
 }
 
-void meter_evidence(const struct exchange *exchange, uint64_t took_ns) {
-    const struct usage *usage = &exchange->usage;
-    struct experiment *experiment = exchange->route->experiment;
-    unsigned lane = exchange->worker->index;
-    if (!usage->counted)
-        return;
-    if (exchange_variant(exchange)->config->price)
-        experiment_value(experiment, lane, MEAN_COST, meter_dollars(exchange), &exchange->evidence);
-    if (usage->completion && took_ns)
-        experiment_value(experiment, lane, MEAN_TOKENS_PER_SECOND,
-                         (double)usage->completion * 1e9 / (double)took_ns, &exchange->evidence);
+void meter_end(struct meter *meter) {
+    usage_end(&meter->usage);
 }

@@ -1,20 +1,36 @@
-// meter: the tokens that an answer tells of (http/usage.h), on their way into the counters and the rollout's
-// evidence. Worker's thread.
+// meter: when an answer's content comes, and what it tells of its tokens (http/usage.h), on their way into a
+// variant's counters. One per answer. Worker's thread.
 #pragma once
-#include "exchange.h"
+#include "config/config.h"
+#include "http/head.h"
+#include "http/usage.h"
+
+struct meter {
+    struct usage usage;
+    // Monotonic: when the body began, when its content did (in a stream: the first and the last event with
+    // any), and the longest time between two of these; 0: not yet.
+    uint64_t first_body_ns, first_token_ns, last_token_ns, longest_gap_ns;
+};
 
 // The final head of an answer came.
-void meter_begin(struct exchange *exchange, const struct head *head);
-// The next bytes of its body. An error that an event carries is charged to the decided variant.
-void meter_read(struct exchange *exchange, struct slice bytes);
-// At the end: tokens and dollars, of the variant that answered.
-void meter_count(const struct exchange *exchange);
-// … as evidence about the decided variant, which answered well; `took_ns` since the request's start.
-void meter_evidence(const struct exchange *exchange, uint64_t took_ns);
-// Dollars, by the price of the variant that answered; 0 without one.
-double meter_dollars(const struct exchange *exchange);
+void meter_begin(struct meter *meter, const struct head *head);
+// The next bytes of its body. True: the first token came with them.
+bool meter_read(struct meter *meter, struct slice bytes, uint64_t now_ns);
+bool meter_begin_body(struct meter *meter, uint64_t now_ns);
+// What is charged to the variant for what its stream says, and once the answer is whole for what it did not
+// say.
+enum error_reason meter_fault(const struct meter *meter, bool whole);
+// When the first token came; of a stream without content when its body began; 0: no body.
+static inline uint64_t meter_first_ns(const struct meter *meter) {
+    return meter->first_token_ns ? meter->first_token_ns : meter->first_body_ns;
+}
+// Tokens, dollars, the reason to finish and the gaps of a stream, of the variant that answered; `price` may
+// be NULL.
+void meter_count(const struct meter *meter, struct variant_lane *lane, const struct price_config *price);
+double meter_dollars(const struct meter *meter, const struct price_config *price);
+void meter_end(struct meter *meter); // gives back what reading took
 
-static inline void meter_pass(struct exchange *exchange, struct slice bytes) {
-    if (exchange->usage.source != USAGE_NONE)
-        meter_read(exchange, bytes);
+static inline bool meter_pass(struct meter *meter, struct slice bytes, uint64_t now_ns) {
+    bool first = !meter->first_body_ns && bytes.len && meter_begin_body(meter, now_ns);
+    return meter->usage.source == USAGE_NONE ? first : meter_read(meter, bytes, now_ns) || first;
 }

@@ -1,7 +1,9 @@
 #include "proxy/plan.h"
+#include "proxy/issued.h"
 
 #include "base/strbuf.h"
 #include "config/rollout.h"
+#include "http/writer.h"
 
 struct generation {
     struct refcount refs;
@@ -11,10 +13,21 @@ struct generation {
     struct plan_variant **variants;  // by route
     struct budget **budgets;         // by route; NULL where there is no retry
     struct experiment **experiments; // by route; NULL where there is no rollout
+    struct mirror_gauge *mirrored;   // by route
 };
 
 // Numbers are given by the control thread only.
 static uint64_t last_number;
+
+// The lines by which the upstream is told of it, and the client where it is told.
+static void write_lines(const struct route_config *route, struct plan_variant *variant) {
+    struct strbuf lines = {0};
+    write_field(&lines, SLICE("X-Sluice-Route"), slice_of(route->name));
+    size_t first = lines.len;
+    write_field(&lines, SLICE("X-Sluice-Variant"), slice_of(variant->config->name));
+    variant->told = strbuf_as_slice(&lines); // and keeps the memory
+    variant->exposed = slice_from(variant->told, first);
+}
 
 static struct plan_variant *make_variants(const struct config *config, const struct route_config *route,
                                           struct registry *registry) {
@@ -25,8 +38,10 @@ static struct plan_variant *make_variants(const struct config *config, const str
             .config = variant,
             .series = registry_variant(registry, route->name, variant->name),
             .pool = variant->pool_index,
+            .arm = issued_arm(route->name, variant->name),
             .timeouts = config_timeouts(config, route, &config->pools[variant->pool_index]),
         };
+        write_lines(route, &variants[i]);
     }
     return variants;
 }
@@ -52,6 +67,7 @@ static struct generation *generation_new(struct config *config, struct registry 
     generation->variants = mem_zero(config->route_count, sizeof *generation->variants);
     generation->budgets = mem_zero(config->route_count, sizeof *generation->budgets);
     generation->experiments = mem_zero(config->route_count, sizeof *generation->experiments);
+    generation->mirrored = mem_zero(config->route_count, sizeof *generation->mirrored);
     for (size_t i = 0; i < config->route_count; i++) {
         generation->variants[i] = make_variants(config, &config->routes[i], registry);
         if (config->routes[i].retry)
@@ -66,8 +82,10 @@ static void generation_unref(struct generation *generation) {
     if (!refcount_drop(&generation->refs))
         return;
     for (size_t i = 0; i < generation->config->route_count; i++) {
-        for (size_t k = 0; k < generation->config->routes[i].variant_count; k++)
+        for (size_t k = 0; k < generation->config->routes[i].variant_count; k++) {
             variant_unref(generation->variants[i][k].series);
+            mem_free((char *)generation->variants[i][k].told.at);
+        }
         mem_free(generation->variants[i]);
         if (generation->budgets[i])
             budget_free(generation->budgets[i]);
@@ -76,6 +94,7 @@ static void generation_unref(struct generation *generation) {
     mem_free(generation->variants);
     mem_free(generation->budgets);
     mem_free(generation->experiments);
+    mem_free(generation->mirrored);
     variant_unref(generation->unrouted);
     matcher_free(generation->matcher);
     config_unref(generation->config);
@@ -129,6 +148,7 @@ struct plan *plan_new(struct config *config, struct registry *registry,
         plan->routes[i].retry_budget = generation->budgets[i];
         plan->routes[i].timeouts = config_timeouts(config, &config->routes[i], NULL);
         plan->routes[i].experiment = generation->experiments[i];
+        plan->routes[i].mirrored = config->routes[i].mirror ? &generation->mirrored[i] : NULL;
         weights_changed(&plan->routes[i]);
     }
     for (size_t i = 0; i < config->pool_count; i++) {
@@ -150,25 +170,39 @@ static struct plan *plan_copy(const struct plan *plan) {
     return copy;
 }
 
+static void set_weights(struct plan_route *route, const uint16_t *weights) {
+    const struct route_config *config = route->live.config;
+    turn_unref(route->live.turn);
+    route->live.turn = NULL;
+    split_build(&route->live.split, weights, config->variant_count, config->baseline);
+    weights_changed(route);
+}
+
+static void set_turn(struct plan_route *route, const uint16_t *weights, struct turn *turn) {
+    const struct route_config *config = route->live.config;
+    route->live.split = *live_split(&route->live);
+    turn_unref(route->live.turn);
+    route->live.turn = turn_ref(turn);
+    split_build(&route->live.next, weights, config->variant_count, config->baseline);
+}
+
 struct plan *plan_with_weights(const struct plan *plan, size_t route, const uint16_t *weights) {
     struct plan *copy = plan_copy(plan);
-    const struct route_config *config = &plan->config->routes[route];
-    struct live_route *live = &copy->routes[route].live;
-    turn_unref(live->turn);
-    live->turn = NULL;
-    split_build(&live->split, weights, config->variant_count, config->baseline);
-    weights_changed(&copy->routes[route]);
+    const struct route_config *routes = plan->config->routes;
+    for (size_t i = 0; i < plan->config->route_count; i++)
+        if (config_linked(&routes[route], &routes[i]))
+            set_weights(&copy->routes[i], weights);
     return copy;
 }
 
 struct plan *plan_with_turn(const struct plan *plan, size_t route, const uint16_t *weights) {
     struct plan *copy = plan_copy(plan);
-    const struct route_config *config = &plan->config->routes[route];
-    struct live_route *live = &copy->routes[route].live;
-    live->split = *live_split(live);
-    turn_unref(live->turn);
-    live->turn = turn_new();
-    split_build(&live->next, weights, config->variant_count, config->baseline);
+    const struct route_config *routes = plan->config->routes;
+    struct turn *turn = turn_new();
+    for (size_t i = 0; i < plan->config->route_count; i++)
+        if (config_linked(&routes[route], &routes[i]))
+            set_turn(&copy->routes[i], weights, turn);
+    turn_unref(turn);
     return copy;
 }
 

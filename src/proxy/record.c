@@ -1,7 +1,6 @@
 #include "record.h"
 #include "access_log.h"
 #include "base/clock.h"
-#include "meter.h"
 
 static struct variant_lane *lane_of(const struct exchange *exchange) {
     const struct variant_series *series = exchange->route
@@ -10,14 +9,25 @@ static struct variant_lane *lane_of(const struct exchange *exchange) {
     return series->lanes[exchange->worker->index];
 }
 
+// The fallback's, when it answered.
+static struct variant_lane *answering_lane(const struct exchange *exchange) {
+    return exchange_variant(exchange)->series->lanes[exchange->worker->index];
+}
+
 static void count(struct variant_lane *lane, enum code_class code, enum error_reason reason,
-                  uint64_t duration_ns, uint64_t first_byte_ns) {
+                  uint64_t duration_ns) {
     counter_add(&lane->requests[code], 1);
     if (reason != ERROR_REASON_NONE)
         counter_add(&lane->errors[reason], 1);
     latency_add(&lane->duration, duration_ns / 1000);
-    if (first_byte_ns)
-        latency_add(&lane->first_byte, first_byte_ns / 1000);
+}
+
+static void count_beginning(struct variant_lane *lane, const struct exchange *exchange) {
+    uint64_t token_ns = meter_first_ns(&exchange->meter);
+    if (exchange->first_byte_ns)
+        spread_add(&lane->first_byte, (exchange->first_byte_ns - exchange->start_ns) / 1000);
+    if (token_ns)
+        latency_add(&lane->first_token, (token_ns - exchange->start_ns) / 1000);
 }
 
 // ---- evidence
@@ -32,17 +42,18 @@ static size_t arm_of(const struct exchange *exchange) {
     return control ? plan_control_arm(route) : exchange->decision.variant;
 }
 
-// Who chose a variant by hand says nothing about it: testers ask other questions than users.
+// Who chose a variant by hand says nothing about it: testers ask other questions than users. Nor does who
+// asks for a task: how often says nothing about the users that the split gave the variant.
 void record_begin(struct exchange *exchange) {
     const struct plan_route *route = exchange->route;
     enum decision_reason reason = exchange->decision.reason;
-    if (!route->experiment || reason == DECIDED_BY_OVERRIDE)
+    if (!route->experiment || exchange->decision.by_tester || reason == DECIDED_BY_TASK)
         return;
     struct experiment_arrival arrival = {
         .arm = arm_of(exchange),
         .unit_hash = exchange->unit_hash,
-        .fresh_unit = reason != DECIDED_BY_PIN,
-        .unit_known = reason != DECIDED_AT_RANDOM,
+        .fresh_unit = reason != DECIDED_BY_PIN && reason != DECIDED_BY_BAGGAGE,
+        .unit_known = exchange->decision.unit.source != UNIT_RANDOM,
         .epoch = route->epoch,
     };
     experiment_begin(route->experiment, exchange->worker->index, &arrival, exchange->worker->now_ns,
@@ -60,11 +71,11 @@ static void evidence_failed(struct exchange *exchange, enum error_reason reason,
         experiment_failed(experiment, lane, now - exchange->start_ns, &exchange->evidence);
 }
 
-void record_first_byte(struct exchange *exchange) {
+void record_first_token(struct exchange *exchange, uint64_t at_ns) {
     if (exchange->evidence.counted && exchange->status < 400 &&
         exchange->serving == exchange->decision.variant)
         experiment_first_byte(exchange->route->experiment, exchange->worker->index,
-                              exchange->first_byte_ns - exchange->start_ns, &exchange->evidence);
+                              at_ns - exchange->start_ns, &exchange->evidence);
 }
 
 void record_retry(struct exchange *exchange) {
@@ -78,6 +89,22 @@ void record_switch(struct exchange *exchange) {
         experiment_excluded(exchange->route->experiment, exchange->worker->index, &exchange->evidence);
 }
 
+// Of the decided variant, which answered well.
+static void evidence_of_tokens(const struct exchange *exchange, uint64_t took_ns) {
+    const struct usage *usage = &exchange->meter.usage;
+    const struct price_config *price = exchange_variant(exchange)->config->price;
+    struct experiment *experiment = exchange->route->experiment;
+    unsigned lane = exchange->worker->index;
+    if (!usage->counted)
+        return;
+    if (price)
+        experiment_value(experiment, lane, MEAN_COST, meter_dollars(&exchange->meter, price),
+                         &exchange->evidence);
+    if (usage->completion && took_ns)
+        experiment_value(experiment, lane, MEAN_TOKENS_PER_SECOND,
+                         (double)usage->completion * 1e9 / (double)took_ns, &exchange->evidence);
+}
+
 static void evidence_end(struct exchange *exchange, unsigned status, uint64_t now) {
     struct experiment *experiment = exchange->evidence.counted ? exchange->route->experiment : NULL;
     if (!experiment)
@@ -87,7 +114,10 @@ static void evidence_end(struct exchange *exchange, unsigned status, uint64_t no
     else if (status >= 400) // 4xx, a client that went: no outcome
         experiment_excluded(experiment, exchange->worker->index, &exchange->evidence);
     else {
-        meter_evidence(exchange, now - exchange->start_ns);
+        if (!exchange->evidence.first_byte_noted) // no content that anybody knows, or no body
+            record_first_token(exchange, meter_first_ns(&exchange->meter) ? meter_first_ns(&exchange->meter)
+                                                                          : exchange->first_byte_ns);
+        evidence_of_tokens(exchange, now - exchange->start_ns);
         experiment_ended_well(experiment, exchange->worker->index, now - exchange->start_ns,
                               &exchange->evidence);
     }
@@ -98,7 +128,7 @@ static void evidence_end(struct exchange *exchange, unsigned status, uint64_t no
 void record_fallback(struct exchange *exchange, unsigned status, enum error_reason reason) {
     struct variant_lane *lane = lane_of(exchange);
     uint64_t now = clock_monotonic_ns();
-    count(lane, code_class_of(status), reason, now - exchange->start_ns, 0);
+    count(lane, code_class_of(status), reason, now - exchange->start_ns);
     counter_add(&lane->fallbacks, 1);
     evidence_failed(exchange, reason, now);
     exchange->charged_ns = now;
@@ -136,15 +166,49 @@ static void log_route(const struct exchange *exchange, struct strbuf *line) {
         number_field(line, "retries", exchange->retries);
 }
 
+static void log_tokens(const struct meter *meter, const struct price_config *price, struct strbuf *line) {
+    if (usage_finish(&meter->usage) != FINISH_REASON_NONE)
+        text_field(line, "finish_reason", slice_of(finish_reason_name(usage_finish(&meter->usage))));
+    if (!meter->usage.counted)
+        return;
+    number_field(line, "prompt_tokens", meter->usage.prompt);
+    number_field(line, "completion_tokens", meter->usage.completion);
+    if (price)
+        strbuf_format(line, ",\"dollars\":%.9g", meter_dollars(meter, price));
+}
+
+static struct strbuf *begin_line(struct log_lane *lane) {
+    char when[CLOCK_ISO_BYTES];
+    struct strbuf *line = log_lane_line(lane);
+    clock_iso(clock_wall_ms(), when);
+    strbuf_format(line, "{\"time\":\"%s\"", when);
+    return line;
+}
+
+void record_shadow(struct worker *worker, const struct record_shadow *shadow) {
+    if (!log_lane_on(worker->log))
+        return;
+    struct strbuf *line = begin_line(worker->log);
+    text_field(line, "request_id", shadow->request_id);
+    strbuf_literal(line, ",\"mirror\":true");
+    number_field(line, "status", shadow->status);
+    text_field(line, "route", slice_of(shadow->route));
+    text_field(line, "variant", slice_of(shadow->variant));
+    text_field(line, "endpoint", slice_of(shadow->endpoint));
+    ms_field(line, "duration_ms", shadow->took_ns);
+    log_tokens(shadow->meter, shadow->price, line);
+    if (shadow->reason != ERROR_REASON_NONE)
+        text_field(line, "error", slice_of(error_reason_name(shadow->reason)));
+    strbuf_literal(line, "}\n");
+    log_lane_done(worker->log);
+}
+
 static void write_log(const struct exchange *exchange, enum finish finish, unsigned status,
                       uint64_t duration_ns) {
     struct log_lane *lane = exchange->worker->log;
     if (!log_lane_on(lane))
         return;
-    char when[CLOCK_ISO_BYTES];
-    struct strbuf *line = log_lane_line(lane);
-    clock_iso(clock_wall_ms(), when);
-    strbuf_format(line, "{\"time\":\"%s\"", when);
+    struct strbuf *line = begin_line(lane);
     text_field(line, "request_id", exchange->request_id);
     struct slice peer = slice_make(exchange->session->peer, exchange->session->peer_len);
     text_field(line, "client", exchange->client);
@@ -160,12 +224,9 @@ static void write_log(const struct exchange *exchange, enum finish finish, unsig
     ms_field(line, "duration_ms", duration_ns);
     if (exchange->first_byte_ns)
         ms_field(line, "first_byte_ms", exchange->first_byte_ns - exchange->start_ns);
-    if (exchange->usage.counted) {
-        number_field(line, "prompt_tokens", exchange->usage.prompt);
-        number_field(line, "completion_tokens", exchange->usage.completion);
-        if (exchange_variant(exchange)->config->price)
-            strbuf_format(line, ",\"dollars\":%.9g", meter_dollars(exchange));
-    }
+    if (meter_first_ns(&exchange->meter))
+        ms_field(line, "ttft_ms", meter_first_ns(&exchange->meter) - exchange->start_ns);
+    log_tokens(&exchange->meter, exchange->route ? exchange_variant(exchange)->config->price : NULL, line);
     if (exchange->blame != ERROR_REASON_NONE)
         text_field(line, "error", slice_of(error_reason_name(exchange->blame)));
     if (exchange->reply_reason)
@@ -182,15 +243,17 @@ void record_exchange(struct exchange *exchange, enum finish finish) {
     unsigned status = finish == FINISH_CLIENT_GONE || finish == FINISH_STOPPED ? 499 : exchange->status;
     struct variant_lane *lane = lane_of(exchange);
     // Not the variant's fault, whatever had begun to go wrong; but clients go when they are told of an error.
-    if (finish == FINISH_CLIENT_GONE && !exchange->charged_ns && exchange->blame != ERROR_REASON_ERROR_EVENT)
+    if (finish == FINISH_CLIENT_GONE && !exchange->charged_ns &&
+        exchange->blame != ERROR_REASON_ERROR_EVENT && exchange->blame != ERROR_REASON_UNFINISHED)
         exchange->blame = ERROR_REASON_NONE;
     if (!exchange->charged_ns) { // else the decided variant's account was closed when it failed
-        uint64_t first = exchange->first_byte_ns ? exchange->first_byte_ns - exchange->start_ns : 0;
-        count(lane, status == 499 ? CODE_499 : code_class_of(status), exchange->blame, duration, first);
+        count(lane, status == 499 ? CODE_499 : code_class_of(status), exchange->blame, duration);
+        count_beginning(lane, exchange);
         evidence_end(exchange, status, now);
     }
     counter_add(&lane->request_bytes, exchange->request.bytes);
     counter_add(&lane->response_bytes, exchange->response_bytes);
-    meter_count(exchange);
+    if (exchange->route)
+        meter_count(&exchange->meter, answering_lane(exchange), exchange_variant(exchange)->config->price);
     write_log(exchange, finish, status, duration);
 }

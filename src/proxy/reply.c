@@ -1,5 +1,6 @@
 // The proxy's own answers: JSON for clients that accept it, else text; always with the request id, never with
 // internals.
+#include "base/hex.h"
 #include "base/log.h"
 #include "exchange.h"
 #include "http/writer.h"
@@ -48,8 +49,8 @@ static void write_head(struct exchange *exchange, unsigned status, const char *r
 
 static void make_id(struct exchange *exchange) {
     char *id = arena_alloc(&exchange->arena, 32);
-    hex_digits(id, random_next(&exchange->worker->random));
-    hex_digits(id + 16, random_next(&exchange->worker->random));
+    hex_u64(id, random_next(&exchange->worker->random));
+    hex_u64(id + 16, random_next(&exchange->worker->random));
     exchange->request_id = slice_make(id, 32);
 }
 

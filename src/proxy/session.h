@@ -20,13 +20,13 @@ struct session {
     bool advancing; // session_advance is on the stack: it goes on by itself
     uint8_t peer_len;
     struct worker *worker;
-    struct link link; // in worker->sessions, or among the dead
-    struct deadline deadline;
-    struct outbox outbox;
-    struct buffer *in; // bytes read and not yet consumed; NULL when there are none
     struct exchange *exchange;
-    size_t lingered; // bytes thrown away while lingering
-    char peer[46];   // the client's address as text
+    struct buffer *in; // bytes read and not yet consumed; NULL when there are none
+    struct outbox outbox;
+    struct deadline deadline;
+    struct link link; // in worker->sessions, or among the dead
+    size_t lingered;  // bytes thrown away while lingering
+    char peer[46];    // the client's address as text
     struct ip peer_ip;
     struct front *front; // until it speaks HTTP or TLS, with a reference; then NULL
     char *subject;       // of its verified certificate; NULL: none

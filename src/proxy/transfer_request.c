@@ -1,7 +1,10 @@
 // The request, client -> upstream, without collecting it: at most one buffer that the upstream has not taken;
 // while there is one, the client is not read (back-pressure).
+#include "edited.h"
 #include "exchange.h"
 #include "frame.h"
+#include "shadow.h"
+#include <limits.h>
 
 // An upstream that has said nothing to Expect: 100-continue for so long does not know it; the client is told
 // to go on (RFC 9110 10.1.1 lets a proxy do so).
@@ -20,10 +23,11 @@ static void body_expired(struct deadline *deadline) {
 // The first write of an attempt: the head and what is kept of the body. Returns the number of segments.
 static unsigned opening(struct exchange *exchange, struct segment *segments) {
     struct strbuf *head = &exchange->head_out;
+    struct slice body = edited_body(exchange);
     unsigned count = 0;
     exchange->head_sent = true;
     bool ends = exchange->chunk_request && exchange->request.complete;
-    if (exchange->kept.len == 0) {
+    if (body.len == 0) {
         if (ends && !exchange->last_chunk.len)
             strbuf_literal(head, CHUNK_LAST);
         segments[count++] = segment_stays(strbuf_as_slice(head));
@@ -33,11 +37,11 @@ static unsigned opening(struct exchange *exchange, struct segment *segments) {
     }
     if (exchange->chunk_request) {
         char line[CHUNK_LINE_BYTES];
-        size_t len = chunk_line_before(line + sizeof line, exchange->kept.len);
+        size_t len = chunk_line_before(line + sizeof line, body.len);
         strbuf_append(head, line + sizeof line - len, len);
     }
     segments[count++] = segment_stays(strbuf_as_slice(head));
-    segments[count++] = segment_stays(strbuf_as_slice(&exchange->kept));
+    segments[count++] = segment_stays(body);
     if (exchange->chunk_request)
         segments[count++] = segment_stays(ends && !exchange->last_chunk.len ? frame_last : frame_end);
     if (ends && exchange->last_chunk.len)
@@ -163,13 +167,41 @@ static bool send_opening(struct exchange *exchange) {
     return request_sent(exchange, outbox_send(&connection->outbox, &connection->stream, segments, count));
 }
 
+// ---- large bodies that nobody looks at
+
+static bool may_splice(const struct exchange *exchange) {
+    return exchange->framing.kind == BODY_LENGTH && exchange->keeping != KEEP_ALL &&
+           !exchange->chunk_request && !exchange->mirroring && !exchange->session->in &&
+           !exchange->session->stream.tls && !exchange->connection->stream.tls;
+}
+
+// The client's next bytes into a segment. As session_read.
+static enum stream_result fetch_spliced(struct exchange *exchange, struct pipe *take_pipe,
+                                        struct segment *segment) {
+    struct session *session = exchange->session;
+    size_t got, most = exchange->request.left < SSIZE_MAX ? (size_t)exchange->request.left : SSIZE_MAX;
+    enum stream_result result = pipe_fill(take_pipe, &session->stream, most, &got);
+    session->ended = session->ended || result == STREAM_ENDED;
+    body_passed(&exchange->request, got);
+    *segment = segment_pipe(take_pipe);
+    if (result != STREAM_DONE)
+        pipe_give(take_pipe);
+    return result;
+}
+
 void transfer_request(struct exchange *exchange) {
     struct session *session = exchange->session;
     struct connection *connection = exchange->connection;
     if (!outbox_empty(&connection->outbox) || (!exchange->head_sent && !send_opening(exchange)))
         return;
     while (!exchange->request.complete) {
-        enum stream_result result = session->in ? STREAM_DONE : session_read(session);
+        struct segment parts[2];
+        unsigned count = 0;
+        struct pipe *pipe =
+            may_splice(exchange) ? worker_pipe(exchange->worker, exchange->request.left, true) : NULL;
+        enum stream_result result = pipe          ? fetch_spliced(exchange, pipe, &parts[count++])
+                                    : session->in ? STREAM_DONE
+                                                  : session_read(session);
         if (result == STREAM_BLOCKED) {
             wait_for_body(exchange);
             return;
@@ -179,11 +211,11 @@ void transfer_request(struct exchange *exchange) {
             return;
         }
         deadline_clear(&exchange->body_deadline);
-        struct segment parts[2];
-        unsigned count = 0;
-        if (!next_part(exchange, parts, &count) ||
+        if ((!pipe && !next_part(exchange, parts, &count)) ||
             !request_sent(exchange, outbox_send(&connection->outbox, &connection->stream, parts, count)))
             return;
     }
     deadline_clear(&exchange->body_deadline);
+    if (exchange->mirroring)
+        shadow_begin(exchange);
 }

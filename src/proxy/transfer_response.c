@@ -1,5 +1,6 @@
 // The response, upstream -> client, as it arrives: at most one buffer that the client has not taken; while
 // there is one, the upstream is not read (back-pressure).
+#include "affinity.h"
 #include "base/log.h"
 #include "exchange.h"
 #include "frame.h"
@@ -7,9 +8,11 @@
 #include "http/parser.h"
 #include "http/trailer.h"
 #include "http/writer.h"
-#include "meter.h"
 #include "record.h"
+#include "refusal.h"
+#include "stripped.h"
 #include "tunnel.h"
+#include <limits.h>
 
 // Interim responses passed on per exchange; more is no server that we know.
 #define INTERIM_MOST 10
@@ -41,14 +44,27 @@ static void silence_expired(struct deadline *deadline) {
     worker_leave(worker);
 }
 
+// For what the answer itself says: the first reason counts, and none once the fallback was asked.
+static void blame(struct exchange *exchange, enum error_reason reason) {
+    if (!exchange->charged_ns && exchange->blame == ERROR_REASON_NONE)
+        exchange->blame = reason;
+}
+
+static void measure(struct exchange *exchange, struct slice bytes) {
+    if (meter_pass(&exchange->meter, bytes, exchange->worker->now_ns))
+        record_first_token(exchange, exchange->worker->now_ns);
+    if (exchange->meter.usage.failed)
+        blame(exchange, ERROR_REASON_ERROR_EVENT);
+}
+
 static void response_complete(struct exchange *exchange) {
     struct connection *connection = exchange->connection;
     // Bytes behind the response, or an unfinished request, make the connection unusable for another exchange.
     bool reusable = exchange->response_framing.keep_alive && exchange->request.complete && !connection->in &&
                     exchange->response_framing.kind != BODY_UNTIL_CLOSE;
-    attempt_count_failure(exchange, exchange->status >= 500  ? ERROR_REASON_5XX
-                                    : exchange->usage.failed ? ERROR_REASON_ERROR_EVENT
-                                                             : ERROR_REASON_NONE);
+    blame(exchange, meter_fault(&exchange->meter, true));
+    attempt_count_failure(exchange,
+                          exchange->status >= 500 ? ERROR_REASON_5XX : meter_fault(&exchange->meter, true));
     attempt_release(exchange, reusable);
     deadline_clear(&exchange->body_deadline);
     exchange_move(exchange, EXCHANGE_FLUSH);
@@ -90,6 +106,7 @@ static enum stream_result pass_interim(struct exchange *exchange, const struct h
 enum progress { PROGRESS_ON, PROGRESS_MORE, PROGRESS_ENDED };
 
 static enum progress begin_response(struct exchange *exchange, const struct head *head) {
+    refusal_note(exchange, head);
     if (attempt_again_on_status(exchange, head->status))
         return PROGRESS_ENDED;
     exchange_move(exchange, EXCHANGE_RESPOND);
@@ -97,8 +114,10 @@ static enum progress begin_response(struct exchange *exchange, const struct head
     exchange->first_byte_ns = exchange->worker->now_ns;
     if (head->status >= 500 && !exchange->charged_ns)
         exchange->blame = ERROR_REASON_5XX;
-    record_first_byte(exchange);
-    meter_begin(exchange, head);
+    meter_begin(&exchange->meter, head);
+    stripped_begin(exchange);
+    if (exchange->route->tasks)
+        affinity_begin(exchange, head);
     body_start(&exchange->response, &exchange->response_framing);
     strbuf_clear(&exchange->worker->scratch);
     forward_response_head(exchange, head, &exchange->worker->scratch);
@@ -128,7 +147,7 @@ static enum progress read_response_head(struct exchange *exchange) {
             return PROGRESS_MORE;
         if (result == HEAD_COMPLETE)
             reject = framing_of_response(head, exchange->to_head, &exchange->response_framing);
-        if (reject == REJECT_NONE &&
+        if (reject == REJECT_NONE && !exchange->response_framing.plain &&
             !parser_agrees_on_response(slice_make(bytes.at, head->bytes), head, &exchange->response_framing,
                                        exchange->to_head))
             reject = REJECT_PARSERS_DISAGREE;
@@ -164,6 +183,16 @@ static void refuse_body(struct exchange *exchange, bool head_waits, enum reject 
     bad_response(exchange, reject);
 }
 
+// The body's next `len` bytes, which stand in `take_buffer`, as they go to the client.
+static struct segment part(struct exchange *exchange, struct buffer *take_buffer, size_t len, bool last) {
+    if (exchange->stripping)
+        return stripped_pass(exchange, take_buffer, len, last);
+    exchange->response_bytes += len;
+    if (exchange->chunk_response)
+        frame_chunk(take_buffer, len, last);
+    return segment_buffer(take_buffer);
+}
+
 // Sends what is in connection->in (perhaps nothing) to the client, behind `head` when that is not empty.
 static enum progress pass_body(struct exchange *exchange, struct slice head) {
     struct session *session = exchange->session;
@@ -188,15 +217,14 @@ static enum progress pass_body(struct exchange *exchange, struct slice head) {
             return PROGRESS_ENDED;
         }
         extra = used < buffer_len(buffer);
-        meter_pass(exchange, slice_make(at, data));
+        measure(exchange, slice_make(at, data));
+        if (exchange->learner)
+            affinity_read(exchange, slice_make(at, data));
         buffer->end = buffer->start + (uint32_t)data;
-        exchange->response_bytes += data;
         bool trailers = exchange->response_trailers.len && exchange->response.complete &&
                         trailer_write(strbuf_as_slice(&exchange->response_trailers), SLICE_NONE,
                                       exchange->response_ending, &last);
-        if (exchange->chunk_response)
-            frame_chunk(buffer, data, exchange->response.complete && !trailers);
-        segments[count++] = segment_buffer(buffer);
+        segments[count++] = part(exchange, buffer, data, exchange->response.complete && !trailers);
         if (trailers)
             segments[count++] = segment_copied(strbuf_as_slice(&last));
     }
@@ -228,8 +256,8 @@ static void upstream_ended(struct exchange *exchange, enum stream_result result)
         cut_short(exchange, ERROR_REASON_CUT_SHORT);
         return;
     }
-    if (exchange->chunk_response) {
-        struct segment last = segment_stays(frame_none);
+    if (exchange->chunk_response || exchange->stripping) {
+        struct segment last = exchange->stripping ? stripped_end(exchange) : segment_stays(frame_none);
         if (outbox_send(&session->outbox, &session->stream, &last, 1) == STREAM_FAILED) {
             exchange_client_gone(exchange);
             return;
@@ -253,9 +281,49 @@ enum stream_result transfer_read(struct connection *connection, struct buffer_po
     return result;
 }
 
+// ---- large bodies that nobody looks at
+
+static bool may_splice(const struct exchange *exchange) {
+    return exchange->state == EXCHANGE_RESPOND && exchange->response_framing.kind == BODY_LENGTH &&
+           exchange->meter.usage.source == USAGE_NONE && !exchange->learner && !exchange->stripping &&
+           !exchange->session->stream.tls && !exchange->connection->stream.tls && !exchange->connection->in;
+}
+
+// One pipe's worth. False: stop.
+static bool pull_spliced(struct exchange *exchange, struct pipe *take_pipe) {
+    struct worker *worker = exchange->worker;
+    struct session *session = exchange->session;
+    size_t got, most = exchange->response.left < SSIZE_MAX ? (size_t)exchange->response.left : SSIZE_MAX;
+    enum stream_result result = pipe_fill(take_pipe, &exchange->connection->stream, most, &got);
+    if (result != STREAM_DONE) {
+        pipe_give(take_pipe);
+        if (result != STREAM_BLOCKED)
+            upstream_ended(exchange, result);
+        return false;
+    }
+    body_passed(&exchange->response, got);
+    exchange->response_bytes += got;
+    if (!exchange->meter.first_body_ns && meter_begin_body(&exchange->meter, worker->now_ns))
+        record_first_token(exchange, worker->now_ns);
+    deadline_set(&worker->deadlines, &exchange->deadline, exchange->times->stream_idle, worker->now_ns,
+                 silence_expired);
+    struct segment segment = segment_pipe(take_pipe);
+    if (outbox_send(&session->outbox, &session->stream, &segment, 1) == STREAM_FAILED) {
+        exchange_client_gone(exchange);
+        return false;
+    }
+    if (!exchange->response.complete)
+        return true;
+    response_complete(exchange);
+    return false;
+}
+
 // One read's worth. False: stop.
 static bool pull(struct exchange *exchange) {
     struct worker *worker = exchange->worker;
+    struct pipe *pipe = may_splice(exchange) ? worker_pipe(worker, exchange->response.left, false) : NULL;
+    if (pipe)
+        return pull_spliced(exchange, pipe);
     enum stream_result result = transfer_read(exchange->connection, &worker->buffers);
     if (result == STREAM_BLOCKED)
         return false;

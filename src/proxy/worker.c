@@ -4,6 +4,7 @@
 #include "crew.h"
 #include "exchange.h"
 #include "listener.h"
+#include "shadow.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -28,6 +29,16 @@ const char *refusal_name(enum refusal refusal) {
         return "tls_handshake";
     case REFUSED_PROXY_PROTOCOL:
         return "proxy_protocol";
+    case REFUSED_BODY_TOO_LARGE_TO_EDIT:
+        return own_error_name(OWN_ERROR_BODY_TOO_LARGE_TO_EDIT);
+    case REFUSED_BODY_CODED:
+        return own_error_name(OWN_ERROR_BODY_CODED);
+    case REFUSED_BODY_NOT_JSON:
+        return own_error_name(OWN_ERROR_BODY_NOT_JSON);
+    case REFUSED_BODY_TOO_DEEP:
+        return own_error_name(OWN_ERROR_BODY_TOO_DEEP);
+    case REFUSED_BODY_NO_PLACE:
+        return own_error_name(OWN_ERROR_BODY_NO_PLACE);
     default:
         return reject_name((enum reject)refusal);
     }
@@ -52,6 +63,28 @@ static void connector_enter(struct connector *connector) {
 }
 static void connector_leave(struct connector *connector) {
     worker_leave(list_entry(connector, struct worker, connector));
+}
+
+static void connection_happened(struct connection *connection, short what) {
+    if (connection->user_kind == SHADOW_CONNECTION)
+        shadow_event(connection, what);
+    else
+        exchange_connection_event(connection, what);
+}
+
+// ---- pipes
+
+// A body with at least so much still to come goes through a pipe, when nobody has to look at it. What costs
+// least was measured (docs/performance.md): a wide pipe for uploads and for answers of many megabytes; one of
+// the usual size, which passes on what it has while the rest arrives, for those of one.
+#define SPLICE_LEAST (64u << 10)
+#define WIDE_LEAST   (4u << 20)
+#define WIDE_BYTES   (256 << 10)
+
+struct pipe *worker_pipe(struct worker *worker, uint64_t left, bool upstream) {
+    if (left < SPLICE_LEAST)
+        return NULL;
+    return pipe_take(upstream || left >= WIDE_LEAST ? &worker->wide_pipes : &worker->pipes);
 }
 
 // ---- plans
@@ -135,6 +168,7 @@ static void drain(struct worker *worker) {
         return;
     worker->draining = true;
     listener_close_all(worker);
+    shadow_cut_all(worker);
     struct link *next;
     for (struct link *at = worker->sessions.next; at != &worker->sessions; at = next) {
         next = at->next;
@@ -146,6 +180,7 @@ static void drain(struct worker *worker) {
 static void stop(struct worker *worker) {
     worker->draining = true;
     listener_close_all(worker);
+    shadow_cut_all(worker);
     while (!list_empty(&worker->sessions)) {
         struct session *session = list_entry(worker->sessions.next, struct session, link);
         if (session->exchange)
@@ -203,6 +238,13 @@ void worker_report_failing(struct worker *worker, struct endpoint *endpoint) {
     crew_failing(worker->plane, endpoint);
 }
 
+struct seal *worker_seal(struct worker *worker) {
+    const unsigned char *key = worker->seal ? NULL : crew_id_key(worker->plane);
+    if (key)
+        worker->seal = seal_new(key);
+    return worker->seal;
+}
+
 // ---- life
 
 static struct event_base *base_new(void) {
@@ -228,16 +270,18 @@ struct worker *worker_new(struct data_plane *plane, unsigned index, struct acces
     must(worker->base);
     deadlines_init(&worker->deadlines, worker->base);
     buffer_pool_init(&worker->buffers, BUFFER_ROOM);
+    worker->wide_pipes.bytes = WIDE_BYTES;
     random_seed(&worker->random);
     list_init(&worker->listeners);
     list_init(&worker->sessions);
     list_init(&worker->dead_sessions);
+    list_init(&worker->shadows);
     worker->connector = (struct connector){
         .lane = index,
         .base = worker->base,
         .deadlines = &worker->deadlines,
         .now_ns = &worker->now_ns,
-        .happened = exchange_connection_event,
+        .happened = connection_happened,
         .enter = connector_enter,
         .leave = connector_leave,
     };
@@ -305,8 +349,11 @@ void worker_free(struct worker *worker) {
     if (worker->hold)
         worker_release(worker, worker->hold);
     log_lane_free(worker->log);
+    seal_free(worker->seal);
     deadlines_free(&worker->deadlines);
     buffer_pool_free(&worker->buffers);
+    pipe_pool_free(&worker->pipes);
+    pipe_pool_free(&worker->wide_pipes);
     strbuf_free(&worker->scratch);
     event_del(&worker->mail_event);
     event_base_free(worker->base);

@@ -7,6 +7,7 @@
 #include "front.h"
 #include "io/deadline.h"
 #include "io/mailbox.h"
+#include "io/seal.h"
 #include "proxy/data_plane.h"
 #include "upstream/connection.h"
 #include <pthread.h>
@@ -37,6 +38,12 @@ enum refusal {
     REFUSED_HANDSHAKES,     // too many at once
     REFUSED_TLS_HANDSHAKE,  // failed, or took too long
     REFUSED_PROXY_PROTOCOL, // its header was malformed, late or from somebody else
+    // Behind the decision: bodies that a variant edits, and that cannot be edited.
+    REFUSED_BODY_TOO_LARGE_TO_EDIT,
+    REFUSED_BODY_CODED,
+    REFUSED_BODY_NOT_JSON,
+    REFUSED_BODY_TOO_DEEP,
+    REFUSED_BODY_NO_PLACE,
     REFUSALS
 };
 const char *refusal_name(enum refusal refusal);
@@ -51,10 +58,14 @@ struct worker {
     struct event accept_pause; // timer: descriptors ran out, accepting pauses
     struct deadlines deadlines;
     struct buffer_pool buffers;
+    struct pipe_pool pipes, wide_pipes; // worker_pipe
     struct connector connector;
     struct random_state random;
+    struct seal *seal;      // of request ids; NULL: none yet, or no key
     struct plan_hold *hold; // current; NULL before the first plan
     struct link listeners, sessions, dead_sessions;
+    struct link shadows;             // copies of requests under way
+    size_t shadow_bytes;             // of their bodies
     struct exchange *free_exchanges; // reused with their arenas
     unsigned free_exchange_count;
     struct head request_head, response_head; // scratch: valid during one event
@@ -65,6 +76,7 @@ struct worker {
     struct log_lane *log;
     struct log_ration handshake_log, tls_log; // failed TLS handshakes with clients, with endpoints
     struct log_ration preface_log;            // refused PROXY protocol headers
+    struct log_ration refusal_log;            // endpoints that asked for time
     bool draining;
     // read by other threads
     _Alignas(64) uint64_t connections; // open client connections (a gauge with one writer)
@@ -103,6 +115,10 @@ bool worker_start(struct worker *worker, struct error *error);
 void worker_join(struct worker *worker); // after WORKER_STOP was posted
 void worker_free(struct worker *worker); // the thread has ended, or was never started
 
+// Of the ids that are made here; NULL: there is no key.
+struct seal *worker_seal(struct worker *worker);
+// For the next of `left` bytes that go upstream or to the client; NULL: they are to be copied.
+struct pipe *worker_pipe(struct worker *worker, uint64_t left, bool upstream);
 // Around every event of the worker's thread: looks at the clock; frees what was closed meanwhile.
 void worker_enter(struct worker *worker);
 void worker_leave(struct worker *worker);

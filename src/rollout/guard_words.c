@@ -38,7 +38,7 @@ static void say_latency(const struct guard *guard, struct guard_outcome *outcome
     const struct guard_settings *with = &guard->settings;
     if (with->role == GUARD_LIMIT) {
         say_share(outcome,
-                  with->first_byte ? "first byte slower than the limit: candidate"
+                  with->first_byte ? "first token slower than the limit: candidate"
                                    : "slower than the limit: candidate",
                   outcome->candidate_events, outcome->candidate_count);
         say(outcome, ", allowed %.4g %%", 100 * (1 - with->quantile));
@@ -46,7 +46,7 @@ static void say_latency(const struct guard *guard, struct guard_outcome *outcome
     }
     char who[80];
     snprintf(who, sizeof who, "%sslower than the baseline's p%.4g plus %.4g %%: candidate",
-             with->first_byte ? "first byte " : "", 100 * with->quantile, with->margin);
+             with->first_byte ? "first token " : "", 100 * with->quantile, with->margin);
     say_share(outcome, who, outcome->candidate_events, outcome->candidate_count);
     if (!guard->watching)
         say_share(outcome, ", baseline beyond its own", outcome->baseline_events, outcome->baseline_count);

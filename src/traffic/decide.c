@@ -1,7 +1,19 @@
 #include "traffic/decide.h"
 
+#include "base/hex.h"
 #include "base/mem.h"
+#include "base/strbuf.h"
+#include "http/baggage.h"
 #include "traffic/hash.h"
+
+// Another line of buckets: on the split's own the share would be of the first candidate's users.
+static uint64_t mirror_seed(const char *salt) {
+    struct strbuf text = {0};
+    strbuf_format(&text, "%s/mirror", salt);
+    uint64_t seed = split_seed(strbuf_as_slice(&text));
+    strbuf_free(&text);
+    return seed;
+}
 
 void live_route_init(struct live_route *route, const struct route_config *config) {
     uint16_t weights[SPLIT_ARMS];
@@ -10,11 +22,12 @@ void live_route_init(struct live_route *route, const struct route_config *config
         weights[i] = (uint16_t)config->variants[i].weight;
     *route = (struct live_route){.config = config};
     route->seed = split_seed(slice_of(config->sticky.salt));
+    route->mirror_seed = mirror_seed(config->sticky.salt);
     split_build(&route->split, weights, config->variant_count, config->baseline);
 }
 
 const char *decision_reason_name(enum decision_reason reason) {
-    static const char *const names[] = {"unit", "pin", "override", "random"};
+    static const char *const names[] = {"unit", "pin", "override", "random", "task", "baggage"};
     must((unsigned)reason < sizeof names / sizeof *names);
     return names[reason];
 }
@@ -55,16 +68,27 @@ static bool overridden(const struct route_config *route, const struct request_vi
     return !*denied;
 }
 
-static char *put_hex(char *to, uint64_t value) {
-    static const char digits[] = "0123456789abcdef";
-    for (int shift = 60; shift >= 0; shift -= 4)
-        *to++ = digits[value >> shift & 15];
-    return to;
+// True when a trusted peer tells which arm of the experiment the unit has. A variant that was withdrawn here
+// takes nobody, wherever the unit comes from, but testers where the route lets testers choose.
+static bool carried(const struct route_config *route, const struct split *split,
+                    const struct request_view *view, struct decision *decision) {
+    struct baggage_arm arm = baggage_find(view->head, slice_of(route->baggage));
+    for (size_t i = 0; arm.variant.at && i < route->variant_count; i++) {
+        if (!baggage_says(arm.variant, slice_of(route->variants[i].name)))
+            continue;
+        if (split->weight[i] == 0 && !(arm.by_override && route->override))
+            return false;
+        decision->variant = i;
+        decision->by_tester = arm.by_override;
+        return true;
+    }
+    return false;
 }
 
 static struct unit issue(const struct request_view *view, const uint64_t random[2]) {
     char *text = arena_alloc(view->arena, 32);
-    put_hex(put_hex(text, random[0]), random[1]);
+    hex_u64(text, random[0]);
+    hex_u64(text + 16, random[1]);
     return (struct unit){.value = slice_make(text, 32), .source = UNIT_ISSUED};
 }
 
@@ -73,7 +97,7 @@ static struct unit issue(const struct request_view *view, const uint64_t random[
 static struct slice unit_in_cookie(const struct unit *unit, char hex[16]) {
     if (unit->source == UNIT_ISSUED)
         return unit->value;
-    put_hex(hex, hash_bytes(0, unit->value));
+    hex_u64(hex, hash_bytes(0, unit->value));
     return slice_make(hex, 16);
 }
 
@@ -123,18 +147,22 @@ void decide(const struct live_route *route, const struct request_view *view, con
             struct decision *decision) {
     const struct sticky_config *sticky = &route->config->sticky;
     *decision = (struct decision){.unit = sticky_unit(sticky, view)};
-    bool by_tester = overridden(route->config, view, &decision->variant, &decision->override_denied);
-    bool issued = decision->unit.source == UNIT_RANDOM && sticky->cookie && !by_tester;
+    const struct split *split = live_split(route);
+    decision->by_tester = overridden(route->config, view, &decision->variant, &decision->override_denied);
+    bool by_header = decision->by_tester;
+    bool by_baggage = route->config->baggage && view->peer_trusted && !by_header &&
+                      carried(route->config, split, view, decision);
+    bool chosen = by_header || by_baggage;
+    bool issued = decision->unit.source == UNIT_RANDOM && sticky->cookie && !chosen;
     if (issued)
         decision->unit = issue(view, random);
     bool known = decision->unit.source != UNIT_RANDOM;
     decision->bucket =
         known ? split_bucket(route->seed, decision->unit.value) : (uint16_t)(random[0] % BUCKETS);
-    if (by_tester) {
-        decision->reason = DECIDED_BY_OVERRIDE;
+    if (chosen) {
+        decision->reason = by_header ? DECIDED_BY_OVERRIDE : DECIDED_BY_BAGGAGE;
         return;
     }
-    const struct split *split = live_split(route);
     decision->variant = split_variant(split, decision->bucket);
     decision->reason = known ? DECIDED_BY_UNIT : DECIDED_AT_RANDOM;
     if (known && sticky->cookie && sticky->mode == STICKY_SESSION) {
@@ -153,4 +181,14 @@ void decide_unit(const struct live_route *route, struct slice unit, struct decis
         .reason = DECIDED_BY_UNIT,
     };
     decision->variant = split_variant(live_split(route), decision->bucket);
+}
+
+bool decide_mirror(const struct live_route *route, const struct decision *decision, uint64_t random) {
+    const struct mirror_config *mirror = route->config->mirror;
+    if (decision->variant == mirror->index)
+        return false;
+    uint64_t bucket = decision->unit.source == UNIT_RANDOM
+                          ? random % BUCKETS
+                          : split_bucket(route->mirror_seed, decision->unit.value);
+    return bucket < (uint64_t)mirror->share;
 }

@@ -58,6 +58,15 @@ static void visit(const struct route_list *list, void *context) {
     }
 }
 
+// The unit may stand in the body, or the id of a task.
+static bool route_needs_body(const struct route_config *route, const struct request_view *view) {
+    const struct affinity_config *affinity = route->affinity;
+    for (size_t i = 0; affinity && i < affinity->use_count; i++)
+        if (affinity->use[i].kind == TASK_JSON)
+            return true;
+    return sticky_needs_body(&route->sticky, view);
+}
+
 size_t matcher_route(const struct matcher *matcher, const struct request_view *view, bool *needs_body) {
     struct search search = {.config = matcher->config, .view = view, .best = NO_ROUTE, .possible = NO_ROUTE};
     route_index_find(matcher->index, view->host, view->path, visit, &search);
@@ -66,6 +75,6 @@ size_t matcher_route(const struct matcher *matcher, const struct request_view *v
     if (*needs_body)
         return NO_ROUTE;
     if (search.best != NO_ROUTE && !view->body.at)
-        *needs_body = sticky_needs_body(&matcher->config->routes[search.best].sticky, view);
+        *needs_body = route_needs_body(&matcher->config->routes[search.best], view);
     return search.best;
 }

@@ -67,7 +67,16 @@ struct unit sticky_unit(const struct sticky_config *sticky, const struct request
     return (struct unit){.source = UNIT_RANDOM};
 }
 
+static bool looks_into_body(const struct sticky_config *sticky) {
+    for (size_t i = 0; i < sticky->by_count; i++)
+        if (sticky->by[i].kind == UNIT_JSON)
+            return true;
+    return false;
+}
+
 bool sticky_needs_body(const struct sticky_config *sticky, const struct request_view *view) {
+    if (!looks_into_body(sticky))
+        return false;
     for (size_t i = 0; i < sticky->by_count; i++) {
         if (sticky->by[i].kind == UNIT_JSON)
             return true;

@@ -1,18 +1,25 @@
 // pool_choose: which ready endpoint takes a request. Constant cost in the number of endpoints while any has
 // room; only when the first choices are full are all looked at once.
 #include "ring.h"
+#include "upstream/back_off.h"
 #include "upstream/pool.h"
 
 struct attempt {
     const struct pool_view *view;
     const struct endpoint *avoid;
     unsigned most;
+    bool spare;            // those that asked for time are passed over …
+    bool spared;           // … and one was
     struct endpoint *full; // an endpoint that had no room
 };
 
 static bool enter(struct attempt *attempt, struct endpoint *endpoint) {
     if (endpoint == attempt->avoid)
         return false;
+    if (attempt->spare && back_off_holds(endpoint)) {
+        attempt->spared = true;
+        return false;
+    }
     if (endpoint_enter(endpoint, attempt->most))
         return true;
     attempt->full = endpoint;
@@ -63,6 +70,8 @@ static struct endpoint *try_two_choices(struct attempt *attempt, struct random_s
     size_t one = pick_weighted(view, random);
     struct endpoint *first = view->ready[one];
     struct endpoint *second = view->ready[pick_other(view, random, one)];
+    __builtin_prefetch(&first->inflight, 1);
+    __builtin_prefetch(&second->inflight, 1);
     if (busier(first, second)) {
         struct endpoint *swap = first;
         first = second;
@@ -73,12 +82,20 @@ static struct endpoint *try_two_choices(struct attempt *attempt, struct random_s
     return enter(attempt, second) ? second : NULL;
 }
 
-static struct endpoint *try_round_robin(struct attempt *attempt, unsigned lane) {
+static struct endpoint *take_turn(struct attempt *attempt, unsigned lane) {
     const struct pool_view *view = attempt->view;
     uint64_t turn = view->pool->lanes[lane].cursor++;
     size_t at =
         view->schedule ? view->schedule[turn % view->schedule_count] : (size_t)(turn % view->ready_count);
     return enter(attempt, view->ready[at]) ? view->ready[at] : NULL;
+}
+
+// The turn of one that is spared goes to the next in order, so that the others share it evenly.
+static struct endpoint *try_round_robin(struct attempt *attempt, unsigned lane) {
+    struct endpoint *endpoint = take_turn(attempt, lane);
+    for (size_t i = 1; !endpoint && attempt->spared && i < attempt->view->ready_count; i++)
+        endpoint = take_turn(attempt, lane);
+    return endpoint;
 }
 
 static bool ring_usable(size_t index, void *context) {
@@ -98,24 +115,34 @@ static struct endpoint *try_everyone(struct attempt *attempt, struct random_stat
     return NULL;
 }
 
+static struct endpoint *choose(struct attempt *attempt, unsigned lane, struct random_state *random,
+                               uint64_t unit_hash) {
+    const struct pool_view *view = attempt->view;
+    struct endpoint *endpoint = NULL;
+    if (view->ready_count == 1) {
+        return enter(attempt, view->ready[0]) ? view->ready[0] : NULL;
+    } else if (view->ring) {
+        size_t index = ring_find(view->ring, unit_hash, ring_usable, attempt);
+        return index < view->endpoint_count ? view->endpoints[index] : NULL;
+    } else if (view->config->balance == BALANCE_ROUND_ROBIN) {
+        endpoint = try_round_robin(attempt, lane);
+    } else {
+        endpoint = try_two_choices(attempt, random);
+    }
+    return endpoint ? endpoint : try_everyone(attempt, random);
+}
+
 enum choice pool_choose(const struct pool_view *view, unsigned lane, struct random_state *random,
                         uint64_t unit_hash, const struct endpoint *avoid, struct endpoint **chosen) {
     if (view->ready_count == 0)
         return CHOICE_NONE;
     struct attempt attempt = {.view = view, .avoid = avoid, .most = (unsigned)view->config->max_inflight};
-    struct endpoint *endpoint = NULL;
-    if (view->ready_count == 1) {
-        endpoint = enter(&attempt, view->ready[0]) ? view->ready[0] : NULL;
-    } else if (view->ring) {
-        size_t index = ring_find(view->ring, unit_hash, ring_usable, &attempt);
-        endpoint = index < view->endpoint_count ? view->endpoints[index] : NULL;
-    } else if (view->config->balance == BALANCE_ROUND_ROBIN) {
-        endpoint = try_round_robin(&attempt, lane);
-    } else {
-        endpoint = try_two_choices(&attempt, random);
+    attempt.spare = view->ready_count > 1 && view->config->back_off > 0;
+    struct endpoint *endpoint = choose(&attempt, lane, random, unit_hash);
+    if (!endpoint && attempt.spared) { // nobody else has room: asked for time or not, they are all there is
+        attempt.spare = attempt.spared = false;
+        endpoint = choose(&attempt, lane, random, unit_hash);
     }
-    if (!endpoint && !view->ring && view->ready_count > 1)
-        endpoint = try_everyone(&attempt, random);
     if (!endpoint && avoid) { // the one that failed before is better than nobody
         attempt.avoid = NULL;
         endpoint = try_everyone(&attempt, random);

@@ -172,6 +172,7 @@ void connection_return(struct connection *connection, unsigned keep) {
     }
     connection->state = CONNECTION_IDLE;
     connection->user = NULL;
+    connection->user_kind = 0;
     list_push_front(&lane->idle, &connection->idle);
     lane->idle_count++;
     deadline_set(connection->connector->deadlines, &connection->deadline, IDLE_MS,

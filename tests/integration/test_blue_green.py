@@ -2,6 +2,8 @@
 import threading
 import time
 
+import pytest
+
 from harness.client import Client
 from harness.load import Loop
 from harness.scale import patience
@@ -63,16 +65,21 @@ def test_a_guard_takes_the_switch_back(start_sluice, upstream):
     assert weight_of(daemon) == 0 and decisions_of(daemon)[-1]["who"] == "controller"
 
 
-def test_smoke_tests_gate_the_switch(start_sluice, upstream):
+@pytest.mark.alone
+@pytest.mark.parametrize("fault,said", [("status", "status 500"), ("late", "ms, more than 300 ms")])
+def test_smoke_tests_gate_the_switch(start_sluice, upstream, fault, said):
     sick = threading.Event()
     sick.set()
 
     def green(request, reply):
-        reply.send(500 if sick.is_set() else 200, request.target)
-    smoke = {"request": {"path": "/smoke"}, "expect": {"status": [200]}}
+        if sick.is_set() and fault == "late":
+            time.sleep(0.4)
+        reply.send(500 if sick.is_set() and fault == "status" else 200, request.target)
+    smoke = {"request": {"path": "/smoke"}, "expect": {"status": [200], "latency": "300ms"}}
     daemon = start_sluice(configuration(upstream("blue"), upstream("green", green), {
         **SWITCH, "before": {"smoke_tests": [smoke]}, "watch": "10m"}, weights=(100, 0)))
     wait_for(lambda: rollout_of(daemon)["hold"] == "gate", patience(20))
+    assert said in rollout_of(daemon)["because"], rollout_of(daemon)["because"]
     assert weight_of(daemon) == 0 and daemon.ask().variant == "stable"
     sick.clear()
     assert daemon.cli("retry", "chat").returncode == 0

@@ -151,6 +151,7 @@ def reset(sock):
     sock.close()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("where", ["first byte", "stream", "body", "connect", "queue"])
 def test_a_reset_cancels_the_upstream_within_a_tenth_of_a_second(start_sluice, upstream, where):
     noticed, begun = [], threading.Event()
@@ -241,6 +242,7 @@ MODES = {"headers": ["-H", "-i", 1], "body": ["-B", "-i", 1, "-s", 8192, "-t", "
          "read": ["-X", "-w", 256, "-y", 512, "-n", 1, "-z", 32, "-k", 1]}
 
 
+@pytest.mark.alone
 @pytest.mark.heavy
 @pytest.mark.parametrize("mode", sorted(MODES))
 def test_slow_clients_do_not_disturb_the_others(start_sluice, nginx, upstream, tmp_path, mode):
@@ -281,6 +283,7 @@ def test_slow_clients_do_not_disturb_the_others(start_sluice, nginx, upstream, t
 
 # ---- many streams
 
+@pytest.mark.alone
 @pytest.mark.heavy
 def test_thousands_of_streams_each_event_at_once(start_sluice, tmp_path):
     count = scaled(5000, 200)

@@ -2,6 +2,8 @@
 import threading
 import time
 
+import pytest
+
 from harness.sluice import pool, route
 from harness.wait import wait_for
 
@@ -63,6 +65,7 @@ def test_a_late_100_of_the_upstream_is_not_told_twice(start_sluice, upstream):
         assert client.response().interim == []
 
 
+@pytest.mark.alone
 def test_a_client_that_does_not_wait_is_not_made_to(start_sluice, upstream):
     server = upstream("stable", lambda request, reply: reply.send(200, body_of(request)))
     daemon = start(start_sluice, server)

@@ -1,6 +1,8 @@
 """Active checks, ejection, and what the proxy does meanwhile."""
 import json
+import re
 import threading
+import time
 
 import pytest
 
@@ -81,6 +83,29 @@ def test_a_check_that_fails_takes_the_endpoint_out_and_back(start_sluice, upstre
     models[0].check = good
     wait_up(daemon, servers[0], 1)
     answers(daemon, "a", "b")
+
+
+def test_a_right_answer_that_comes_too_late_fails_the_check(start_sluice, upstream):
+    slow, model = threading.Event(), Model("a")
+
+    def check(request, reply):
+        if slow.is_set():
+            time.sleep(0.4)
+        model(request, reply)
+    server = upstream("a", check)
+    expect = {**CHECK["expect"], "latency": "300ms"}
+    daemon = start(start_sluice, [server], {**CHECK, "timeout": "30s", "expect": expect})
+    wait_up(daemon, server, 1)
+    slow.set()
+    wait_up(daemon, server, 0)
+
+    def result():
+        return daemon.status()["pools"][0]["endpoints"][0]["last_check"]["result"]
+    took = int(re.fullmatch(r"took (\d+) ms, more than 300 ms", result())[1])
+    assert 400 <= took < 30000
+    assert "more than 300 ms" in daemon.cli("status").stdout
+    slow.clear()
+    wait_up(daemon, server, 1)
 
 
 def test_other_accepted_statuses(start_sluice, upstream):

@@ -155,6 +155,19 @@ def body_too_large(case):
     return daemon, ask
 
 
+def edited(body, headers=()):
+    """A body that the variant's edit cannot be made in."""
+    def produce(case):
+        daemon = case.daemon(case.upstream(), variants={"variants": {"stable": {
+            "pool": "stable", "weight": 100, "request": {"json": {"/a/b": 1}}}}}, limits={"buffered_body_bytes": 1000})
+
+        def ask(more, method="POST"):
+            with daemon.client() as client:
+                return client.ask(method, "/", [*more, *headers], body)
+        return daemon, ask
+    return produce
+
+
 def header_timeout(case):
     daemon = case.daemon(case.upstream(), timeouts={"client_header": "200ms"})
 
@@ -272,6 +285,8 @@ def malformed(_request, reply):
 
 
 PRODUCERS = {
+    "body_too_large_to_edit": edited('{"a":"' + "x" * 1000 + '"}'), "body_coded": edited("x", [("Content-Encoding", "gzip")]),
+    "body_not_json": edited("{"), "body_too_deep": edited("[" * 129 + "]" * 129), "body_no_place": edited('{"a":1}'),
     "no_route": no_route, "body_too_large": body_too_large, "header_timeout": header_timeout, "body_timeout": body_timeout,
     "connections": connections, "queue_full": queue_full, "queue_timeout": queue_timeout, "no_endpoint": no_endpoint,
     "connect_failed": connect_failed, "connect_timeout": connect_timeout, "tls_failed": tls_failed,

@@ -150,6 +150,7 @@ def test_a_canary_with_five_percent_errors_is_withdrawn(begin):
     assert weight_of(daemon) == 0
 
 
+@pytest.mark.alone
 def test_a_canary_twice_as_slow_is_withdrawn(begin):
     daemon, load = begin(answering(delay=0.040), {"guards": {"latency_p95": {"margin": 20}}, "steps": [
         {"weight": 20, "for": "10m"}, {"weight": 100}]}, stable=answering(delay=0.020))
@@ -172,6 +173,7 @@ def test_a_good_canary_goes_through_all_steps(begin):
     assert first < len(load.log)
 
 
+@pytest.mark.alone
 def test_equal_variants_are_never_taken_back(start_sluice, upstream):
     """A/A, several at once: the same upstream on both sides, one percent of errors. The confidence is such that a false alarm in
     this test is less likely than one in a thousand; how often there is one at 95 percent is the simulator's to say."""

@@ -91,6 +91,22 @@ def test_the_evaluation_must_be_good_enough(begin, tmp_path):
     state_is(daemon, "promoted")
 
 
+def test_the_evaluation_must_be_as_good_as_the_baselines(begin, tmp_path):
+    candidate, baseline = tmp_path / "v2.json", tmp_path / "v1.json"
+    candidate.write_text('{"quality": 0.88}')
+    baseline.write_text('{"quality": 0.90}')
+    daemon = begin({"before": {"evaluation": {"file": str(candidate), "json": "/quality", "baseline": str(baseline), "margin": 0.01}}})
+    state_is(daemon, "gates", "gate")
+    assert "worse than the baseline's 0.9 by more than 0.01" in rollout_of(daemon)["because"]
+    baseline.unlink()
+    assert daemon.cli("retry", "chat").returncode == 0
+    wait_for(lambda: "cannot be read" in rollout_of(daemon)["because"])
+    state_is(daemon, "gates", "gate")
+    baseline.write_text('{"quality": 0.885}')
+    assert daemon.cli("retry", "chat").returncode == 0
+    state_is(daemon, "promoted")
+
+
 def test_a_person_may_pass_a_gate(begin, tmp_path):
     daemon = begin({"before": {"evaluation": {"file": str(tmp_path / "none.json"), "json": "/quality", "min": 0.85}}})
     state_is(daemon, "gates", "gate")

@@ -224,11 +224,12 @@ def test_the_last_words_before_a_reset_arrive(through, words):
 
 def queues(local, remote):
     """Of a TCP socket of this machine, by its ports: bytes that it has not sent, and that were not read from it."""
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        for line in table.readlines()[1:]:
-            fields = line.split()
-            if [int(address.split(":")[1], 16) for address in fields[1:3]] == [local, remote]:
-                return [int(length, 16) for length in fields[4].split(":")]
+    for _ in range(50):  # the table is no snapshot: while others open and close sockets, a line may be passed over
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            for line in table.readlines()[1:]:
+                fields = line.split()
+                if [int(address.split(":")[1], 16) for address in fields[1:3]] == [local, remote]:
+                    return [int(length, 16) for length in fields[4].split(":")]
     raise AssertionError("no such socket")
 
 

@@ -97,7 +97,7 @@ check_libraries() {
     library 'llhttp\.h' '^src/http/' 1
     library 'zlib\.h' '^src/http/' 1
     library 'xxhash\.h' '^src/traffic/' 1
-    library 'openssl/.*\.h' '^src/io/tls' 10
+    library 'openssl/.*\.h' '^src/io/(tls|seal)' 11
     library 'curl/.*\.h' '^src/control/' 1
     library 'ares.*\.h' '^src/control/' 1
     library 'event2/http.*\.h' '^src/(control/admin_server\.c|app/demo/)' 40

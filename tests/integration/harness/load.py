@@ -219,7 +219,15 @@ class Streams:
             client.close()
 
 
+_HELD = []
+
+
 def free_port():
-    """A TCP port of 127.0.0.1 that was free a moment ago: only for programs that cannot bind port 0."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+    """A TCP port of 127.0.0.1 for a program that cannot bind port 0. It stays bound here, without listening, until the tests
+    end: so the kernel gives it to nobody else, neither a listener nor a client of the tests that run beside this one. With
+    SO_REUSEADDR, which every server sets, one that names the port may still have it (socket(7), ip(7))."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    _HELD.append(sock)
+    return sock.getsockname()[1]

@@ -4,6 +4,7 @@ int test_arena(void);
 int test_clock(void);
 int test_counter(void);
 int test_error(void);
+int test_file(void);
 int test_histogram(void);
 int test_list(void);
 int test_log(void);
@@ -14,8 +15,8 @@ int test_slice(void);
 int test_strbuf(void);
 
 int main(void) {
-    int failures = test_arena() + test_clock() + test_counter() + test_error() + test_histogram() +
-                   test_list() + test_log() + test_mem() + test_random() + test_refcount() + test_slice() +
-                   test_strbuf();
+    int failures = test_arena() + test_clock() + test_counter() + test_error() + test_file() +
+                   test_histogram() + test_list() + test_log() + test_mem() + test_random() +
+                   test_refcount() + test_slice() + test_strbuf();
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -37,6 +37,38 @@ static void salts_and_baselines(void **state) {
     strbuf_free(&text);
 }
 
+// An experiment's name alone makes the salt, and the one rollout of it says who the baseline is for all.
+static void experiments_link_routes(void **state) {
+    (void)state;
+    struct config *config = load_text(
+        HEAD
+        "routes:\n"
+        "  - {name: a, match: {path: /a}, experiment: ranks, variants: {c: {pool: green, weight: 5, version: "
+        "v2}, "
+        "s: {pool: blue, weight: 95}}}\n"
+        "  - {name: b, match: {path: /b}, experiment: ranks, variants: {c: {pool: blue, weight: 5, version: "
+        "v7}, "
+        "s: {pool: green, weight: 95}}, rollout: {strategy: canary, baseline: s, steps: [{weight: 5}]}}\n"
+        "  - {name: d, match: {path: /d}, experiment: other, variants: {all: {pool: blue}}}\n"
+        "  - {name: e, variants: {all: {pool: blue}}}\n");
+    const struct route_config *routes = config->routes;
+    assert_string_equal(routes[0].sticky.salt, "experiment/ranks");
+    assert_string_equal(routes[1].sticky.salt, "experiment/ranks");
+    assert_string_equal(routes[0].baggage, "sluice.ranks");
+    assert_int_equal(routes[0].baseline, 1);
+    assert_int_equal(routes[1].baseline, 1);
+    assert_int_equal(routes[2].baseline, 0);
+    assert_string_equal(routes[2].sticky.salt, "experiment/other");
+    assert_null(routes[3].experiment);
+    assert_null(routes[3].baggage);
+    assert_string_equal(routes[3].sticky.salt, "e");
+    assert_true(config_linked(&routes[0], &routes[1]));
+    assert_true(config_linked(&routes[3], &routes[3]));
+    assert_false(config_linked(&routes[0], &routes[2]));
+    assert_false(config_linked(&routes[2], &routes[3]));
+    config_unref(config);
+}
+
 static void timeouts_are_inherited(void **state) {
     (void)state;
     struct config *config = load_text(
@@ -83,30 +115,6 @@ static void look_ups(void **state) {
     assert_int_equal(config->routes[1].fallback_index, 1);
     assert_int_equal(config->routes[1].variants[1].pool_index, 1);
     assert_int_equal(config->routes[1].place.line, 7);
-    config_unref(config);
-}
-
-static void what_is_not_available(void **state) {
-    (void)state;
-    struct diagnostics diagnostics;
-    struct strbuf said = {0};
-    struct config *config =
-        load_text("trusted_proxies: [10.0.0.0/8]\n"
-                  "listeners:\n  - address: 127.0.0.1:1\n    tls: {certificate: c.pem, private_key: k.pem}\n"
-                  "  - {address: 127.0.0.1:2, proxy_protocol: true}\n  - address: unix:/run/s.sock\n"
-                  "pools:\n  blue: {endpoints: [http://a, https://b], tls: {verify: false}}\n"
-                  "routes:\n  - name: chat\n    mirror: {variant: v}\n    rollout: {strategy: rolling, "
-                  "update: http://u/}\n"
-                  "    variants:\n      v:\n        pool: blue\n        price: {input: 1, output: 2}\n"
-                  "        request: {json: {/a: 1}, system_prompt_file: p.txt}\n");
-    assert_false(config_available(config, &diagnostics));
-    diagnostics_write(&diagnostics, "f", &said);
-    assert_string_equal(strbuf_text(&said),
-                        "f:11:13: `mirror`: not available yet\n"
-                        "f:14:7: a variant's `request.json`: not available yet\n"
-                        "f:14:7: a variant's `request.system_prompt_file`: not available yet\n");
-    diagnostics_free(&diagnostics);
-    strbuf_free(&said);
     config_unref(config);
 }
 
@@ -160,12 +168,9 @@ static void a_large_file_loads(void **state) {
 
 int test_config(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(salts_and_baselines),
-        cmocka_unit_test(timeouts_are_inherited),
-        cmocka_unit_test(look_ups),
-        cmocka_unit_test(what_is_not_available),
-        cmocka_unit_test(references_keep_it),
-        cmocka_unit_test(a_relative_path_is_made_absolute),
+        cmocka_unit_test(salts_and_baselines),    cmocka_unit_test(experiments_link_routes),
+        cmocka_unit_test(timeouts_are_inherited), cmocka_unit_test(look_ups),
+        cmocka_unit_test(references_keep_it),     cmocka_unit_test(a_relative_path_is_made_absolute),
         cmocka_unit_test(a_large_file_loads),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);

@@ -49,6 +49,7 @@ static void of_a_pool(void **state) {
     assert_null(pool->tls);
     assert_int_equal(pool->timeouts.connect, TIMEOUT_INHERIT);
     assert_int_equal(pool->timeouts.total, TIMEOUT_INHERIT);
+    assert_int_equal(pool->back_off, 10000);
     config_unref(config);
 }
 
@@ -69,6 +70,7 @@ static void of_a_health_check_and_upstream_tls(void **state) {
     assert_int_equal(health->expect.status[0], 200);
     assert_null(health->expect.body_contains);
     assert_int_equal(health->expect.json.count, 0);
+    assert_int_equal(health->expect.latency, DURATION_OFF);
     assert_true(config->pools[0].tls->verify);
     assert_null(config->pools[0].tls->ca);
     config_unref(config);

@@ -26,9 +26,6 @@ static void check_text(struct slice text, const char *what, size_t number) {
         assert_null(strchr(diagnostics.items[i].text, '\n'));
     }
     diagnostics_free(&diagnostics);
-    if (config)
-        config_available(config, &diagnostics);
-    diagnostics_free(&diagnostics);
     config_unref(config);
 }
 

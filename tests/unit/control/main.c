@@ -21,6 +21,7 @@ int test_resolver(void);
 int test_rollout_record(void);
 int test_scores(void);
 int test_seen(void);
+int test_task_journal(void);
 int test_token(void);
 int test_webhook(void);
 int test_weights(void);
@@ -32,6 +33,6 @@ int main(void) {
     failures += test_parameters() + test_seen() + test_events() + test_journal() + test_rollout_record() +
                 test_scores();
     failures += test_evaluation() + test_gates() + test_webhook() + test_hooks() + test_notifier() +
-                test_prometheus() + test_fetch_name();
+                test_prometheus() + test_fetch_name() + test_task_journal();
     return failures ? 1 : 0;
 }

@@ -1,6 +1,7 @@
 #include "../../../src/control/evaluation.h"
 #include "unit.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,11 +90,53 @@ static void only_files_of_a_sane_size_are_read(void **state) {
     put("1");
 }
 
+static void put_baseline(char *baseline, size_t size, const char *text) {
+    snprintf(baseline, size, "%s/baseline.json", folder);
+    FILE *file = fopen(baseline, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void the_baseline_is_a_measure_too(void **state) {
+    (void)state;
+    char baseline[160], because[400];
+    unlink(path);
+    put("{\"q\":0.84}");
+    put_baseline(baseline, sizeof baseline, "{\"q\":0.86}");
+    struct evaluation_config evaluation = {
+        .file = path, .json = "/q", .min = NAN, .baseline = baseline, .margin = 0.01};
+    assert_false(evaluation_met(&evaluation, because, sizeof because));
+    assert_string_equal(because,
+                        "the evaluation's /q is 0.84, worse than the baseline's 0.86 by more than 0.01");
+    evaluation.margin = 0.03;
+    assert_true(evaluation_met(&evaluation, because, sizeof because));
+    assert_string_equal(because,
+                        "the evaluation's /q is 0.84, not worse than the baseline's 0.86 by more than 0.03");
+    evaluation.min = 0.85;
+    assert_false(evaluation_met(&evaluation, because, sizeof because));
+    assert_string_equal(because, "the evaluation's /q is 0.84, below 0.85 but not worse than the baseline's "
+                                 "0.86 by more than 0.03");
+    evaluation.min = 0.8;
+    evaluation.margin = 0;
+    assert_false(evaluation_met(&evaluation, because, sizeof because));
+    put_baseline(baseline, sizeof baseline, "{\"q\":0.84}");
+    assert_true(evaluation_met(&evaluation, because, sizeof because));
+    assert_string_equal(because,
+                        "the evaluation's /q is 0.84, at least 0.8 and not worse than the baseline's 0.84");
+    put_baseline(baseline, sizeof baseline, "{\"q\":\"0.1\"}");
+    assert_false(evaluation_met(&evaluation, because, sizeof because));
+    assert_non_null(strstr(because, "the baseline's evaluation has no number at /q"));
+    unlink(baseline);
+    assert_false(evaluation_met(&evaluation, because, sizeof because));
+    assert_non_null(strstr(because, "the baseline's evaluation"));
+    assert_non_null(strstr(because, "cannot be read"));
+}
+
 int test_evaluation(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_number_must_reach_the_minimum),
-        cmocka_unit_test(what_is_no_number_does_not_pass),
-        cmocka_unit_test(it_is_read_each_time),
+        cmocka_unit_test(the_number_must_reach_the_minimum),  cmocka_unit_test(the_baseline_is_a_measure_too),
+        cmocka_unit_test(what_is_no_number_does_not_pass),    cmocka_unit_test(it_is_read_each_time),
         cmocka_unit_test(only_files_of_a_sane_size_are_read),
     };
     return cmocka_run_group_tests_name("evaluation", tests, make_folder, remove_folder);

@@ -69,12 +69,31 @@ static void a_cut_body_passes_only_when_nobody_looks_inside(void **state) {
     assert_false(expect_met(&inside, &answer, why, sizeof why));
 }
 
+static void a_right_answer_may_come_too_late(void **state) {
+    (void)state;
+    const struct probe_expect_config expect = {.latency = 500, .body_contains = "4"};
+    struct expect_answer answer = {.status = 200, .body = SLICE("4"), .took_ms = 500};
+    char why[128];
+    assert_true(expect_met(&expect, &answer, why, sizeof why));
+    answer.took_ms = 501;
+    assert_false(expect_met(&expect, &answer, why, sizeof why));
+    assert_string_equal(why, "took 501 ms, more than 500 ms");
+    answer.status = 500; // what is wrong with it says more than when it came
+    assert_false(expect_met(&expect, &answer, why, sizeof why));
+    assert_string_equal(why, "status 500");
+    answer = (struct expect_answer){.status = 200, .took_ms = 100000};
+    const struct probe_expect_config off = {.latency = DURATION_OFF}, none = {0};
+    assert_true(expect_met(&off, &answer, why, sizeof why));
+    assert_true(expect_met(&none, &answer, why, sizeof why));
+}
+
 int test_expect(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_wish_any_2xx_will_do),
         cmocka_unit_test(status_text_and_pointers_must_all_be_met),
         cmocka_unit_test(no_answer_is_never_what_was_expected),
         cmocka_unit_test(a_cut_body_passes_only_when_nobody_looks_inside),
+        cmocka_unit_test(a_right_answer_may_come_too_late),
     };
     return cmocka_run_group_tests_name("expect", tests, NULL, NULL);
 }

@@ -48,7 +48,7 @@ static void serve(struct scene *scene, int variant, unsigned requests, uint64_t 
         struct variant_lane *lane = scene->series[variant]->lanes[i % 2];
         counter_add(&lane->requests[CODE_2XX], 1);
         latency_add(&lane->duration, us);
-        latency_add(&lane->first_byte, us / 2);
+        latency_add(&lane->first_token, us / 2);
     }
 }
 
@@ -68,7 +68,7 @@ static void what_came_since_the_last_tick_counts(void **state) {
     rates_read(scene.rates, scene.series[0], at(2), &view);
     assert_about(view.per_second, 50);
     assert_about(view.duration_p50, 40);
-    assert_about(view.first_byte_p50, 20);
+    assert_about(view.first_token_p50, 20);
     rates_read(scene.rates, scene.series[1], at(2), &view);
     assert_true(view.per_second == 0);
     scene_close(&scene);

@@ -5,6 +5,7 @@
 #include "../../../src/control/rollouts.h"
 #include "../../../src/control/scores.h"
 #include "../../../src/control/status_json.h"
+#include "../../../src/control/task_journal.h"
 #include "base/clock.h"
 #include "unit.h"
 
@@ -29,6 +30,10 @@ static void on_adopted(uint64_t number, uint64_t at_ns, void *context) {
     (void)at_ns;
     adoption_note(&((struct scene *)context)->control.adoption, number);
 }
+static void on_learned(void *context) {
+    (void)context;
+}
+
 static void on_drained(void *context) {
     (void)context;
 }
@@ -93,7 +98,7 @@ static int open_scene(void **state) {
     control->started_ms = clock_wall_ms();
     control->started_ns = clock_monotonic_ns();
     adoption_init(&control->adoption);
-    struct data_plane_events events = {on_failing, on_adopted, on_drained, scene};
+    struct data_plane_events events = {on_failing, on_adopted, on_learned, on_drained, scene};
     control->plane = data_plane_start(1, control->base, &events, &error);
     assert_non_null(control->plane);
     control->tickets = tls_tickets_new();
@@ -105,6 +110,7 @@ static int open_scene(void **state) {
     control->ejector = ejector_new(control->base, control->publisher, control->directory);
     control->rates = rates_new();
     control->scores = scores_new(10);
+    control->tasks = task_journal_new(control->state_dir ? control->state_dir : "/nonexistent");
     control->rollouts = rollouts_new(control);
     control->reloader = reloader_new(control);
     control->admin = admin_new(control);
@@ -121,6 +127,7 @@ static int close_scene(void **state) {
     reloader_free(control->reloader);
     rollouts_free(control->rollouts);
     scores_free(control->scores);
+    task_journal_free(control->tasks);
     adoption_free(&control->adoption);
     ejector_free(control->ejector);
     health_free(control->health);

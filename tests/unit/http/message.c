@@ -13,9 +13,10 @@ enum reject message_request(struct slice bytes, struct head *head, struct framin
     if (result == HEAD_REJECTED)
         return reject;
     reject = framing_of_request(head, framing);
-    if (reject == REJECT_NONE && !parser_agrees_on_request(bytes, head, framing))
-        reject = REJECT_PARSERS_DISAGREE;
-    return reject;
+    if (reject != REJECT_NONE || parser_agrees_on_request(bytes, head, framing))
+        return reject;
+    assert_false(framing->plain); // else nobody would have asked
+    return REJECT_PARSERS_DISAGREE;
 }
 
 enum reject message_response(struct slice bytes, bool to_head, struct head *head, struct framing *framing) {
@@ -25,9 +26,10 @@ enum reject message_response(struct slice bytes, bool to_head, struct head *head
     if (result == HEAD_REJECTED)
         return reject;
     reject = framing_of_response(head, to_head, framing);
-    if (reject == REJECT_NONE && !parser_agrees_on_response(bytes, head, framing, to_head))
-        reject = REJECT_PARSERS_DISAGREE;
-    return reject;
+    if (reject != REJECT_NONE || parser_agrees_on_response(bytes, head, framing, to_head))
+        return reject;
+    assert_false(framing->plain);
+    return REJECT_PARSERS_DISAGREE;
 }
 
 void message_must_read(struct slice bytes, struct head *head) {

@@ -5,11 +5,13 @@
 
 #define LENGTHS 70 // several times as many bytes as are looked at together
 
-enum kind { EITHER, STRUCTURE, PAIR };
+enum kind { EITHER, STRUCTURE, PAIR, NOTABLE };
 
 static const char *find(enum kind kind, const char *at, const char *end) {
     if (kind == EITHER)
         return find_either(at, end, '\n', '\r');
+    if (kind == NOTABLE)
+        return find_notable(at, end, "ued");
     return kind == STRUCTURE ? find_structure(at, end) : find_pair(at, end, '"', "ued");
 }
 
@@ -43,6 +45,11 @@ static void at_every_place(void **state) {
         finds(PAIR, fillers[i], "\"u");
         finds(PAIR, fillers[i], "\"e");
         finds(PAIR, fillers[i], "\"d");
+        finds(NOTABLE, fillers[i], "\n.");
+        finds(NOTABLE, fillers[i], "\r.");
+        finds(NOTABLE, fillers[i], "\"u");
+        finds(NOTABLE, fillers[i], "\"e");
+        finds(NOTABLE, fillers[i], "\"d");
     }
     finds(PAIR, '"', "\"d"); // of quotes only the one before it
     finds(PAIR, 'u', "\"u");
@@ -58,6 +65,7 @@ static void only_what_is_looked_for(void **state) {
         assert_ptr_equal(find(EITHER, text, end), c == '\n' || c == '\r' ? text : end);
         assert_ptr_equal(find(STRUCTURE, text, end), c && strchr("\"[]{}", c) ? text : end);
         assert_ptr_equal(find(PAIR, text, end), end);
+        assert_ptr_equal(find(NOTABLE, text, end), c == '\n' || c == '\r' ? text : end);
     }
     memset(text, 'x', sizeof text);
     text[30] = '\n';
@@ -65,6 +73,7 @@ static void only_what_is_looked_for(void **state) {
     assert_ptr_equal(find(EITHER, text, text + sizeof text), text + 20);
     text[39] = '"'; // nothing behind it
     assert_ptr_equal(find(PAIR, text, text + sizeof text), text + sizeof text);
+    assert_ptr_equal(find(NOTABLE, text + 31, text + sizeof text), text + sizeof text);
 }
 
 int test_find(void) {

@@ -44,6 +44,13 @@ static void reads_bytes(const struct expected *expected, struct slice text) {
     for (size_t i = 0; i < text.len; i++)
         feed(&usage, text.at + i, 1);
     check(&usage, expected, "bytewise", 0);
+    usage = begin(expected->type);
+    for (size_t at = 0, next; at < text.len; at = next) { // event by event
+        const char *end = memmem(text.at + at, text.len - at, "\n\n", 2);
+        next = end ? (size_t)(end - text.at) + 2 : text.len;
+        feed(&usage, text.at + at, next - at);
+    }
+    check(&usage, expected, "by event", 0);
     for (size_t cut = 0; cut <= text.len; cut++) {
         usage = begin(expected->type);
         feed(&usage, text.at, cut);

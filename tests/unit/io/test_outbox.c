@@ -2,6 +2,7 @@
 #include "io/outbox.h"
 #include "unit.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 struct fixture {
@@ -95,6 +96,80 @@ static void more_goes_behind_what_waits(void **state) {
     assert_int_equal(got + drain(fixture, got), 60010);
 }
 
+// A stream with the pattern from `at` on to be read, which ends there.
+static void make_source(struct stream *source, size_t at, size_t len) {
+    int pair[2];
+    char bytes[8000];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    assert_true(len <= sizeof bytes);
+    pattern(bytes, at, len);
+    assert_int_equal(write(pair[1], bytes, len), len);
+    close(pair[1]);
+    *source = (struct stream){.fd = pair[0], .readable = true};
+}
+
+static void what_is_in_a_pipe_keeps_its_place(void **state) {
+    struct fixture *fixture = *state;
+    struct pipe_pool pipes = {.bytes = 65536};
+    struct stream source;
+    struct pipe *pipe = pipe_take(&pipes);
+    struct buffer *body = buffer_take(&fixture->pool);
+    char tail[500];
+    size_t filled, got = 0;
+    assert_non_null(pipe);
+    pattern(body->bytes + body->end, 0, 30000);
+    body->end += 30000;
+    make_source(&source, 30000, 8000);
+    assert_int_equal(pipe_fill(pipe, &source, 5000, &filled), STREAM_DONE);
+    assert_int_equal(filled, 5000); // no more than asked for
+    assert_true(source.readable);
+    pattern(tail, 35000, sizeof tail);
+    struct segment segments[] = {segment_buffer(body), segment_pipe(pipe),
+                                 segment_copied(slice_make(tail, sizeof tail))};
+    assert_int_equal(outbox_send(&fixture->outbox, &fixture->stream, segments, 3), STREAM_BLOCKED);
+    assert_int_equal(pipes.used, 1);
+    while (!outbox_empty(&fixture->outbox)) {
+        got += drain(fixture, got);
+        assert_int_not_equal(outbox_flush(&fixture->outbox, &fixture->stream), STREAM_FAILED);
+    }
+    assert_int_equal(got + drain(fixture, got), 35500);
+    assert_int_equal(pipes.used, 0);
+    assert_int_equal(pipes.free_count, 1);
+    // The same pipe again; then the source has ended.
+    pipe = pipe_take(&pipes);
+    assert_int_equal(pipe_fill(pipe, &source, 5000, &filled), STREAM_DONE);
+    assert_int_equal(filled, 3000);
+    struct segment rest = segment_pipe(pipe);
+    assert_int_equal(outbox_send(&fixture->outbox, &fixture->stream, &rest, 1), STREAM_DONE);
+    assert_int_equal(drain(fixture, 35000), 3000);
+    pipe = pipe_take(&pipes);
+    assert_int_equal(pipe_fill(pipe, &source, 5000, &filled), STREAM_ENDED);
+    assert_false(source.readable);
+    pipe_give(pipe);
+    close(source.fd);
+    pipe_pool_free(&pipes);
+}
+
+static void a_pipe_with_bytes_in_it_is_not_used_again(void **state) {
+    signal(SIGPIPE, SIG_IGN); // as the daemon does: splice has no MSG_NOSIGNAL
+    struct fixture *fixture = *state;
+    struct pipe_pool pipes = {0};
+    struct stream source;
+    struct pipe *pipe = pipe_take(&pipes);
+    size_t filled;
+    make_source(&source, 0, 8000);
+    assert_int_equal(pipe_fill(pipe, &source, 8000, &filled), STREAM_DONE);
+    close(fixture->peer); // who should have got it has gone
+    fixture->peer = -1;
+    struct segment segment = segment_pipe(pipe);
+    assert_int_equal(outbox_send(&fixture->outbox, &fixture->stream, &segment, 1), STREAM_FAILED);
+    assert_true(fixture->stream.deaf);
+    assert_int_equal(pipes.used, 0);
+    assert_int_equal(pipes.free_count, 0);
+    close(source.fd);
+    pipe_pool_free(&pipes);
+}
+
 static void heads_in_a_row_take_one_place(void **state) {
     struct fixture *fixture = *state;
     struct buffer *body = buffer_take(&fixture->pool), *last = buffer_take(&fixture->pool);
@@ -139,6 +214,8 @@ int test_outbox(void) {
         cmocka_unit_test_setup_teardown(everything_arrives_in_order_however_little_is_taken, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(more_goes_behind_what_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_in_a_pipe_keeps_its_place, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_pipe_with_bytes_in_it_is_not_used_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(heads_in_a_row_take_one_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_broken_peer_releases_everything, set_up, tear_down),
     };

@@ -78,6 +78,8 @@ static struct registry *sample_registry(void) {
     counter_add(&canary->lanes[0]->retries[RETRY_REASON_STALE], 1);
     counter_add(&stable->lanes[1]->retries[RETRY_REASON_STALE], 10);
     counter_add(&canary->lanes[1]->fallbacks, 6);
+    counter_add(&canary->lanes[0]->rate_limited, 3);
+    counter_add(&canary->lanes[1]->rate_limited, 4);
     counter_add(&stable->lanes[0]->request_bytes, 1000);
     counter_add(&stable->lanes[0]->response_bytes, 2000);
     variant_tokens(canary->lanes[0], 12, 34, 0.25);
@@ -85,7 +87,7 @@ static struct registry *sample_registry(void) {
     latency_add(&canary->lanes[0]->duration, 1000);      // le 0.001
     latency_add(&canary->lanes[1]->duration, 1001);      // le 0.0025
     latency_add(&canary->lanes[1]->duration, 200000007); // +Inf only
-    latency_add(&canary->lanes[1]->first_byte, 30000000);
+    spread_add(&canary->lanes[1]->first_byte, 30000000);
     return registry;
 }
 
@@ -117,6 +119,7 @@ static void every_counter_has_its_line(void **state) {
         "\nsluice_cost_dollars_total{route=\"chat\",variant=\"stable\"} 0\n",
         "\nsluice_retries_total{route=\"chat\",reason=\"stale\"} 11\n",
         "\nsluice_fallbacks_total{route=\"chat\",from=\"canary\"} 6\n",
+        "\nsluice_rate_limited_total{route=\"chat\",variant=\"canary\"} 7\n",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (occurrences(text, lines[i]) != 1)

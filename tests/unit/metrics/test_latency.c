@@ -18,9 +18,9 @@ static void check(struct latency *latency, uint64_t us) {
     memset(latency, 0, sizeof *latency);
     latency_add(latency, us);
     for (unsigned i = 0; i <= LATENCY_BOUNDS; i++)
-        assert_int_equal(latency->coarse[i], i == expected_bucket(us));
+        assert_int_equal(latency->spread.coarse[i], i == expected_bucket(us));
     assert_int_equal(latency->fine.count[histogram_bucket(us)], 1);
-    assert_int_equal(latency->sum_us, us);
+    assert_int_equal(latency->spread.sum_us, us);
 }
 
 static void bounds_rise(void **state) {
@@ -73,8 +73,8 @@ static void sums_and_counts_add_up(void **state) {
         sum += us;
         want[expected_bucket(us)]++;
     }
-    assert_int_equal(latency->sum_us, sum);
-    assert_memory_equal(latency->coarse, want, sizeof want);
+    assert_int_equal(latency->spread.sum_us, sum);
+    assert_memory_equal(latency->spread.coarse, want, sizeof want);
     uint64_t fine = 0;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
         fine += latency->fine.count[i];

@@ -1,8 +1,9 @@
 int test_frame(void);
+int test_issued(void);
 int test_own_error(void);
 int test_plan(void);
 int test_retry(void);
 
 int main(void) {
-    return test_frame() + test_own_error() + test_plan() + test_retry() != 0;
+    return test_frame() + test_issued() + test_own_error() + test_plan() + test_retry() != 0;
 }

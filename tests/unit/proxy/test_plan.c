@@ -136,9 +136,57 @@ static void the_last_user_frees_it_after_the_configuration_is_gone(void **state)
     plan_unref(kept);
 }
 
+// Routes of one experiment have one set of weights, also in the middle of a turn; others keep theirs.
+static void weights_move_all_of_an_experiment(void **state) {
+    (void)state;
+    static const char file[] =
+        "listeners: [{address: '127.0.0.1:0'}]\n"
+        "pools: {p: {endpoints: [http://127.0.0.1:9000]}}\n"
+        "routes:\n"
+        "  - {name: a, match: {path: /a}, experiment: x, "
+        "variants: {s: {pool: p, weight: 95}, c: {pool: p, weight: 5}}}\n"
+        "  - {name: b, match: {path: /b}, experiment: y, "
+        "variants: {s: {pool: p, weight: 95}, c: {pool: p, weight: 5}}}\n"
+        "  - {name: d, match: {path: /d}, variants: {s: {pool: p, weight: 95}, c: {pool: p, weight: 5}}}\n"
+        "  - {name: e, experiment: x, variants: {s: {pool: p, weight: 95}, c: {pool: p, weight: 5}}}\n";
+    struct diagnostics diagnostics;
+    struct error error;
+    struct config *config = config_parse("test.yaml", SLICE(file), &diagnostics);
+    assert_non_null(config);
+    struct registry *registry = registry_new(1);
+    struct directory *directory = directory_new(1);
+    struct directory_change *change = directory_prepare(directory, config, NULL, NULL, &error);
+    struct plan *plan = plan_new(config, registry, change);
+    directory_commit(directory, change);
+    assert_int_equal(plan->routes[0].live.seed, plan->routes[3].live.seed);
+    assert_int_not_equal(plan->routes[0].live.seed, plan->routes[1].live.seed);
+
+    struct plan *half = plan_with_weights(plan, 3, (uint16_t[]){5000, 5000});
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(half->routes[i].live.split.weight[1], i == 0 || i == 3 ? 5000 : 500);
+    struct plan *turned = plan_with_turn(half, 0, (uint16_t[]){0, 10000});
+    for (size_t i = 0; i < 4; i++) {
+        bool linked = i == 0 || i == 3;
+        assert_int_equal(live_split(&turned->routes[i].live)->weight[1], linked ? 5000 : 500);
+        assert_int_equal(coming_split(&turned->routes[i].live)->weight[1], linked ? 10000 : 500);
+    }
+    assert_ptr_equal(turned->routes[0].live.turn, turned->routes[3].live.turn); // one moment for both
+    struct plan *back = plan_with_weights(turned, 3, (uint16_t[]){10000, 0});
+    assert_null(back->routes[0].live.turn);
+    assert_int_equal(live_split(&back->routes[0].live)->weight[1], 0);
+    struct plan *all[] = {plan, half, turned, back};
+    for (size_t i = 0; i < 4; i++)
+        plan_unref(all[i]);
+    directory_free(directory);
+    registry_sweep(registry);
+    registry_free(registry);
+    config_unref(config);
+}
+
 int test_plan(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rollout_is_counted),
+        cmocka_unit_test(weights_move_all_of_an_experiment),
         cmocka_unit_test_setup_teardown(the_first_plan_has_the_files_weights_and_times, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_weights_make_another_plan_and_leave_the_old_one, set_up,
                                         tear_down),

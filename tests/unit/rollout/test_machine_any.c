@@ -201,7 +201,7 @@ static int next_event(struct random_state *random, struct run *run) {
         run_tick(run, (int64_t)random_below(random, 100000));
     else
         run_send(run, kind);
-    return kind;
+    return (int)kind;
 }
 
 static void whatever_happens(void **state) {

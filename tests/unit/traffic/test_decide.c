@@ -271,6 +271,99 @@ static void a_wrong_override_is_ignored(void **state) {
     request_close(&f.request);
 }
 
+// The fixture's route as one of the experiment "chat", asked by a peer that is trusted, or is not.
+static struct decision ask_linked(struct fixture *f, const char *fields, bool trusted) {
+    f->config.experiment = "chat";
+    f->config.baggage = "sluice.chat";
+    ask(f, fields);
+    f->request.view.peer_trusted = trusted;
+    struct decision decision;
+    decide(&f->route, &f->request.view, numbers, &decision);
+    return decision;
+}
+
+static void a_trusted_peers_baggage_goes_before_the_bucket(void **state) {
+    (void)state;
+    struct fixture f;
+    open_fixture(&f);
+    struct decision decision = ask_linked(&f, "X-User: alice\nbaggage: a=1, sluice.chat=canary", true);
+    assert_int_equal(decision.reason, DECIDED_BY_BAGGAGE);
+    assert_int_equal(decision.variant, 1);
+    assert_int_equal(decision.bucket, 7339); // still the unit's
+    assert_false(decision.set_cookie || decision.by_tester);
+    assert_int_equal(ask_linked(&f, "X-User: user-1\nbaggage: sluice.chat=stable", true).variant, 0);
+    // Nothing is issued or remembered: who asks here is a service, not the user.
+    decision = ask_linked(&f, "baggage: sluice.chat=canary", true);
+    assert_int_equal(decision.reason, DECIDED_BY_BAGGAGE);
+    assert_int_equal(decision.unit.source, UNIT_RANDOM);
+    assert_false(decision.set_cookie);
+    decision = ask_linked(&f, "X-User: alice\nbaggage: sluice.chat=canary", false);
+    assert_int_equal(decision.reason, DECIDED_BY_UNIT);
+    assert_int_equal(decision.variant, 0);
+    f.request.view.peer_trusted = true;
+    f.config.baggage = NULL; // a route of no experiment has no key
+    decide(&f.route, &f.request.view, numbers, &decision);
+    assert_int_equal(decision.reason, DECIDED_BY_UNIT);
+    request_close(&f.request);
+}
+
+static void baggage_goes_before_a_pin_and_behind_an_override(void **state) {
+    (void)state;
+    struct fixture f;
+    open_fixture(&f);
+    f.config.sticky.mode = STICKY_SESSION;
+    struct decision decision = ask_linked(&f, "X-User: user-1", true);
+    char cookie[256], fields[512];
+    copy_cookie(&decision, cookie);
+    assert_int_equal(decision.variant, 1);
+    snprintf(fields, sizeof fields, "Cookie: sluice_unit=%s\nX-User: user-1", cookie);
+    assert_int_equal(ask_linked(&f, fields, true).reason, DECIDED_BY_PIN);
+    snprintf(fields, sizeof fields, "Cookie: sluice_unit=%s\nX-User: user-1\nbaggage: sluice.chat=stable",
+             cookie);
+    decision = ask_linked(&f, fields, true);
+    assert_int_equal(decision.reason, DECIDED_BY_BAGGAGE);
+    assert_int_equal(decision.variant, 0);
+    assert_false(decision.set_cookie);
+    decision = ask_linked(&f, "X-Sluice-Variant: canary;" SECRET "\nbaggage: sluice.chat=stable", true);
+    assert_int_equal(decision.reason, DECIDED_BY_OVERRIDE);
+    assert_int_equal(decision.variant, 1);
+    assert_true(decision.by_tester);
+    request_close(&f.request);
+}
+
+static void baggage_brings_nobody_to_what_was_withdrawn(void **state) {
+    (void)state;
+    struct fixture f;
+    open_fixture(&f);
+    static const char *const ignored[] = {"sluice.chat=dark",    "sluice.chat=nobody", "sluice.chat=",
+                                          "sluice.chats=canary", "a=canary",           "sluice.chat=CANARY"};
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) {
+        char fields[256];
+        snprintf(fields, sizeof fields, "X-User: alice\nbaggage: %s", ignored[i]);
+        struct decision decision = ask_linked(&f, fields, true);
+        assert_int_equal(decision.reason, DECIDED_BY_UNIT);
+        assert_int_equal(decision.variant, 0);
+    }
+    // A tester is told apart, and may go where this route lets testers go.
+    struct decision decision = ask_linked(&f, "X-User: alice\nbaggage: sluice.chat=dark;override", true);
+    assert_int_equal(decision.reason, DECIDED_BY_BAGGAGE);
+    assert_int_equal(decision.variant, 2);
+    assert_true(decision.by_tester);
+    assert_true(ask_linked(&f, "baggage: sluice.chat=canary;override", true).by_tester);
+    f.config.override = NULL;
+    assert_int_equal(ask_linked(&f, "X-User: alice\nbaggage: sluice.chat=dark;override", true).variant, 0);
+    assert_false(ask_linked(&f, "X-User: alice\nbaggage: sluice.chat=dark;override", true).by_tester);
+    assert_int_equal(ask_linked(&f, "X-User: alice\nbaggage: sluice.chat=canary;override", true).variant, 1);
+    // A rollback takes effect at once, whatever the peer still says.
+    ask_linked(&f, "X-User: user-1\nbaggage: sluice.chat=canary", true);
+    split_build(&f.route.split, (uint16_t[]){10000, 0, 0}, 3, 0);
+    f.request.view.peer_trusted = true;
+    decide(&f.route, &f.request.view, numbers, &decision);
+    assert_int_equal(decision.reason, DECIDED_BY_UNIT);
+    assert_int_equal(decision.variant, 0);
+    request_close(&f.request);
+}
+
 static void live_weights_decide(void **state) {
     (void)state;
     struct fixture f;
@@ -307,6 +400,7 @@ static void reasons_have_names(void **state) {
     assert_string_equal(decision_reason_name(DECIDED_BY_PIN), "pin");
     assert_string_equal(decision_reason_name(DECIDED_BY_OVERRIDE), "override");
     assert_string_equal(decision_reason_name(DECIDED_AT_RANDOM), "random");
+    assert_string_equal(decision_reason_name(DECIDED_BY_BAGGAGE), "baggage");
 }
 
 int test_decide(void) {
@@ -319,6 +413,9 @@ int test_decide(void) {
         cmocka_unit_test(an_issued_session_is_pinned),
         cmocka_unit_test(a_tester_chooses),
         cmocka_unit_test(a_wrong_override_is_ignored),
+        cmocka_unit_test(a_trusted_peers_baggage_goes_before_the_bucket),
+        cmocka_unit_test(baggage_goes_before_a_pin_and_behind_an_override),
+        cmocka_unit_test(baggage_brings_nobody_to_what_was_withdrawn),
         cmocka_unit_test(live_weights_decide),
         cmocka_unit_test(reasons_have_names),
         cmocka_unit_test(a_route_begins_without_a_turn),

@@ -1,3 +1,6 @@
+#include <stdlib.h>
+
+int test_back_off(void);
 int test_balance(void);
 int test_connection(void);
 int test_directory(void);
@@ -5,5 +8,7 @@ int test_endpoint(void);
 int test_queue(void);
 
 int main(void) {
-    return test_balance() + test_connection() + test_directory() + test_endpoint() + test_queue() != 0;
+    int failures = test_back_off() + test_balance() + test_connection() + test_directory() + test_endpoint() +
+                   test_queue();
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }

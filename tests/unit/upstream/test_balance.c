@@ -1,5 +1,7 @@
+#include "base/clock.h"
 #include "sample.h"
 #include "unit.h"
+#include "upstream/back_off.h"
 
 #define TURNS 40000
 
@@ -162,6 +164,105 @@ static void the_failed_one_is_avoided_when_there_is_another(void **state) {
     }
 }
 
+static void spare(struct sample *sample, size_t index) {
+    back_off_begin(sample_endpoint(sample, index), 3600000, 86400000, clock_monotonic_ns());
+}
+
+static void one_that_asked_for_time_is_spared(void **state) {
+    (void)state;
+    for (enum balance balance = BALANCE_LEAST_INFLIGHT; balance <= BALANCE_UNIT_HASH; balance++) {
+        struct sample sample;
+        unsigned counts[SAMPLE_MOST];
+        sample_init(&sample, 4, balance);
+        sample.pool.back_off = 10000;
+        spare(&sample, 1);
+        run(&sample, counts, 12, true);
+        assert_int_equal(counts[1], 0);
+        for (size_t i = 0; i < 4 && balance != BALANCE_UNIT_HASH; i++) // the others share its part evenly
+            if (i != 1)
+                assert_near(counts[i], TURNS / 3.0, 0.1);
+        atomic_store(&sample_endpoint(&sample, 1)->spared_until_ns, 1); // long ago
+        run(&sample, counts, 12, true);
+        assert_true(counts[1] > TURNS / 20);
+        spare(&sample, 1);
+        sample.pool.back_off = DURATION_OFF; // a reload has switched it off
+        run(&sample, counts, 12, true);
+        assert_true(counts[1] > TURNS / 20);
+        sample_free(&sample);
+    }
+}
+
+static void round_robin_stays_exact_beside_a_spared_one(void **state) {
+    (void)state;
+    struct sample sample;
+    unsigned counts[SAMPLE_MOST];
+    sample_init(&sample, 5, BALANCE_ROUND_ROBIN);
+    sample.pool.back_off = 10000;
+    spare(&sample, 0);
+    spare(&sample, 4);
+    run(&sample, counts, 1, false);
+    assert_int_equal(counts[0] + counts[4], 0);
+    for (size_t i = 1; i < 4; i++)
+        assert_in_range(counts[i], TURNS / 3, TURNS / 3 + 1);
+    sample_free(&sample);
+}
+
+static void when_all_asked_for_time_it_is_as_if_none_had(void **state) {
+    (void)state;
+    for (enum balance balance = BALANCE_LEAST_INFLIGHT; balance <= BALANCE_UNIT_HASH; balance++) {
+        struct sample sample;
+        struct endpoint *chosen;
+        unsigned counts[SAMPLE_MOST];
+        sample_init(&sample, 3, balance);
+        sample.pool.back_off = 10000;
+        for (size_t i = 0; i < 3; i++)
+            spare(&sample, i);
+        run(&sample, counts, 9, true);
+        for (size_t i = 0; i < 3; i++)
+            assert_in_range(counts[i], TURNS / 9, TURNS * 2 / 3);
+        // A retry still goes to another one first.
+        for (uint64_t unit = 0; unit < 50; unit++) {
+            assert_int_equal(
+                pool_choose(sample.view, 0, &sample.random, unit, sample_endpoint(&sample, 2), &chosen),
+                CHOICE_MADE);
+            assert_ptr_not_equal(chosen, sample_endpoint(&sample, 2));
+            endpoint_leave(chosen);
+        }
+        sample_free(&sample);
+    }
+}
+
+static void a_spared_one_is_better_than_a_full_one(void **state) {
+    (void)state;
+    for (enum balance balance = BALANCE_LEAST_INFLIGHT; balance <= BALANCE_UNIT_HASH; balance++) {
+        struct sample sample;
+        struct endpoint *chosen;
+        sample_init(&sample, 2, balance);
+        sample.pool.back_off = 10000;
+        sample.pool.max_inflight = 2;
+        spare(&sample, 0);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(pool_choose(sample.view, 0, &sample.random, 7, NULL, &chosen), CHOICE_MADE);
+            assert_ptr_equal(chosen, sample_endpoint(&sample, 1));
+        }
+        for (int i = 0; i < 2; i++) { // never a refusal of our own
+            assert_int_equal(pool_choose(sample.view, 0, &sample.random, 7, NULL, &chosen), CHOICE_MADE);
+            assert_ptr_equal(chosen, sample_endpoint(&sample, 0));
+        }
+        assert_int_equal(pool_choose(sample.view, 0, &sample.random, 7, NULL, &chosen), CHOICE_FULL);
+        for (size_t i = 0; i < 2; i++)
+            for (int k = 0; k < 2; k++)
+                endpoint_leave(sample_endpoint(&sample, i));
+        // The only one that is ready is asked whatever it said.
+        atomic_store(&sample_endpoint(&sample, 1)->states, ENDPOINT_UNHEALTHY);
+        sample_apply(&sample);
+        assert_int_equal(pool_choose(sample.view, 0, &sample.random, 7, NULL, &chosen), CHOICE_MADE);
+        assert_ptr_equal(chosen, sample_endpoint(&sample, 0));
+        endpoint_leave(chosen);
+        sample_free(&sample);
+    }
+}
+
 int test_balance(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_robin_takes_turns),
@@ -171,6 +272,10 @@ int test_balance(void) {
         cmocka_unit_test(unit_hash_moves_only_the_units_of_a_lost_endpoint),
         cmocka_unit_test(a_full_endpoint_is_passed_over_until_all_are_full),
         cmocka_unit_test(the_failed_one_is_avoided_when_there_is_another),
+        cmocka_unit_test(one_that_asked_for_time_is_spared),
+        cmocka_unit_test(round_robin_stays_exact_beside_a_spared_one),
+        cmocka_unit_test(when_all_asked_for_time_it_is_as_if_none_had),
+        cmocka_unit_test(a_spared_one_is_better_than_a_full_one),
     };
     return cmocka_run_group_tests_name("balance", tests, NULL, NULL);
 }
