@@ -10,6 +10,7 @@ import pytest
 
 from harness.scale import BINARY, patience
 
+pytestmark = pytest.mark.alone  # rates and streams keep the time
 BENCH = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "bench"))
 
 
@@ -111,7 +112,6 @@ def compare(*words):
                           env={**os.environ, "SLUICE": os.path.abspath(BINARY)})
 
 
-@pytest.mark.alone
 def test_the_comparison_runs(tmp_path):
     """One kind of each scenario: proxies beside each other, one beside itself, memory, TLS, streams."""
     scenarios = ("canary64", "up1m", "sse", "tlsresume", "routes", "split")
