@@ -12,6 +12,7 @@
 // A lane hands its lines over when it holds this much, or after this long.
 #define LANE_BYTES 32768
 #define LANE_MS    200
+#define LANE_SPARE 4096 // room for the line that fills it, as a rule
 
 enum log_message_kind { LOG_LINES, LOG_SWITCH, LOG_STOP };
 struct log_message {
@@ -228,6 +229,7 @@ struct strbuf *log_lane_line(struct log_lane *lane) {
     if (lane->lines.len == 0) {
         struct timeval wait = {.tv_usec = LANE_MS * 1000};
         event_add(&lane->timer, &wait);
+        strbuf_reserve(&lane->lines, LANE_BYTES + LANE_SPARE);
     }
     return &lane->lines;
 }

@@ -66,12 +66,40 @@ static void replaces_what_is_not_utf8(void **state) {
     assert_json(SLICE("\xe2\x82\"x"), "\"" BAD BAD "\\\"x\"");         // the quote is not swallowed
 }
 
+// Every byte, in front of, behind and between others, is written as it is by itself: runs of plain bytes are
+// looked for eight at a time.
+static void every_byte_is_escaped_wherever_it_stands(void **state) {
+    (void)state;
+    char text[20];
+    struct strbuf want = {0}, alone = {0};
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char one = (char)byte;
+        strbuf_clear(&alone);
+        strbuf_json(&alone, slice_make(&one, 1));
+        for (size_t length = 1; length <= sizeof text; length++)
+            for (size_t at = 0; at < length; at++) {
+                memset(text, 'x', sizeof text);
+                text[at] = one;
+                strbuf_clear(&want);
+                strbuf_char(&want, '"');
+                strbuf_append(&want, text, at);
+                strbuf_append(&want, alone.at + 1, alone.len - 2);
+                strbuf_append(&want, text + at + 1, length - at - 1);
+                strbuf_char(&want, '"');
+                assert_json(slice_make(text, length), strbuf_text(&want));
+            }
+    }
+    strbuf_free(&alone);
+    strbuf_free(&want);
+}
+
 int test_strbuf(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grows),
         cmocka_unit_test(writes_numbers),
         cmocka_unit_test(escapes_json),
         cmocka_unit_test(replaces_what_is_not_utf8),
+        cmocka_unit_test(every_byte_is_escaped_wherever_it_stands),
     };
     return cmocka_run_group_tests_name("strbuf", tests, NULL, NULL);
 }
