@@ -19,10 +19,13 @@ import sys
 import tempfile
 import time
 
-import measure
-from peers import PEERS, WEIGHTS, Place
-from peers import sluice as configure_sluice
-from scenarios import SCENARIOS
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+# pylint: disable=wrong-import-position
+import measure  # noqa: E402
+from harness.load import free_port  # noqa: E402
+from peers import PEERS, WEIGHTS, Place  # noqa: E402
+from peers import sluice as configure_sluice  # noqa: E402
+from scenarios import SCENARIOS  # noqa: E402
 
 TRAFFIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "traffic")
 PROXY_CORE, LOAD_CORE = "0", "1"
@@ -49,7 +52,7 @@ class Contender:
     def start(self, run):
         folder = tempfile.mkdtemp(dir=run.folder)
         os.chmod(folder, 0o755)
-        self.port = measure.free_port()
+        self.port = free_port()
         argv = self.configure(self.job, Place(folder, self.port, run.ports))
         self.process = run.processes.start(run.proxy_cores, argv)
         measure.wait_port(self.port, self.process)
@@ -105,7 +108,7 @@ class Run:
                 busy = measure.busy(PROXY_CORE) - busy
             else:
                 told = json.loads(line)
-        if load.wait(measure.BACKLOG) != 0 or told is None:
+        if load.wait(measure.PATIENCE) != 0 or told is None:
             with open(load.log) as log:
                 raise SystemExit(f"{contender.label}: {log.read()}")
         self.processes.running.remove(load)

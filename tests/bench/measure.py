@@ -7,7 +7,7 @@ import subprocess
 import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
-BACKLOG = 10  # seconds until a proxy listens, or ends
+PATIENCE = 10  # seconds until a proxy listens, or ends
 
 
 class Processes:
@@ -31,7 +31,7 @@ class Processes:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(BACKLOG)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -42,14 +42,8 @@ class Processes:
             self.stop(process)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def wait_port(port, process):
-    end = time.monotonic() + BACKLOG
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
         with socket.socket() as s:
             if s.connect_ex(("127.0.0.1", port)) == 0:
