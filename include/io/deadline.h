@@ -30,4 +30,7 @@ void deadline_set(struct deadlines *deadlines, struct deadline *deadline, int64_
 static inline void deadline_clear(struct deadline *deadline) {
     list_remove(&deadline->link);
 }
+static inline bool deadline_is_set(const struct deadline *deadline) {
+    return list_linked(&deadline->link);
+}
 void deadlines_sweep(struct deadlines *deadlines, uint64_t now_ns); // what the timer calls

@@ -366,6 +366,8 @@ static enum session_after after(const struct exchange *exchange, enum finish fin
         return SESSION_THEN_CLOSE;
     if (!exchange->request.complete)
         return SESSION_THEN_LINGER;
+    if (finish == FINISH_COMPLETE && !exchange->framing.keep_alive)
+        return SESSION_THEN_PART;
     return exchange->asked_to_close || exchange->worker->draining ? SESSION_THEN_LINGER : SESSION_KEEP;
 }
 

@@ -21,17 +21,23 @@ static const struct timeouts_config *timeouts(const struct session *session) {
     return &session->worker->hold->plan->config->timeouts;
 }
 
-// Everything was said.
+// Everything was said. (A plain connection's end is its close.)
 static void close_politely(struct session *session) {
-    stream_finish(&session->stream);
+    if (session->stream.tls)
+        stream_finish(&session->stream);
     session_close(session);
 }
+
+static void wait_for_head(struct session *session, bool begun);
 
 static void idle_expired(struct deadline *deadline) {
     struct session *session = list_entry(deadline, struct session, deadline);
     struct worker *worker = session->worker;
     worker_enter(worker);
-    close_politely(session);
+    if (list_linked(&session->turn)) // it is not idle: we are late
+        wait_for_head(session, false);
+    else
+        close_politely(session);
     worker_leave(worker);
 }
 
@@ -40,8 +46,17 @@ static void head_expired(struct deadline *deadline) {
     struct session *session = list_entry(deadline, struct session, deadline);
     struct worker *worker = session->worker;
     worker_enter(worker);
-    exchange_refuse_late_head(session);
+    if (list_linked(&session->turn)) { // what may be its end has come in time: we are late
+        list_remove(&session->turn);
+        session_advance(session);
+    }
+    if (session->state == SESSION_HEAD && !deadline_is_set(&session->deadline))
+        exchange_refuse_late_head(session);
     worker_leave(worker);
+}
+
+static bool between_requests(const struct session *session) {
+    return session->state == SESSION_WAITING || session->state == SESSION_HEAD;
 }
 
 static void wait_for_head(struct session *session, bool begun) {
@@ -109,6 +124,7 @@ void session_close(struct session *session) {
     if (session->state == SESSION_HANDSHAKE)
         handshake_over(session);
     session->state = SESSION_CLOSED;
+    list_remove(&session->turn);
     deadline_clear(&session->deadline);
     stream_close(&session->stream);
     outbox_clear(&session->outbox);
@@ -195,11 +211,13 @@ void session_after_exchange(struct session *session, enum session_after after) {
         session_close(session);
         return;
     }
-    if (session->ended && !session->in) {
+    // What was not read when the connection is closed would reset it, and the answer with it.
+    bool silent = session->ended || (after == SESSION_THEN_PART && !session->stream.readable);
+    if (silent && !session->in) {
         close_politely(session);
         return;
     }
-    if (after == SESSION_THEN_LINGER) {
+    if (after == SESSION_THEN_LINGER || after == SESSION_THEN_PART) {
         session_linger(session);
         return;
     }
@@ -305,18 +323,34 @@ static void flush(struct session *session) {
     }
 }
 
+static void advance(struct session *session) {
+    session_advance(session);
+    if (session->state == SESSION_EXCHANGE && session->stream.readable)
+        watch_client(session);
+}
+
+void session_turn(struct link *turn) {
+    struct session *session = list_entry(turn, struct session, turn);
+    struct worker *worker = session->worker;
+    worker_enter(worker);
+    advance(session);
+    worker_leave(worker);
+}
+
 static void happened(int fd, short what, void *context) {
     (void)fd;
     struct session *session = context;
     struct worker *worker = session->worker;
-    worker_enter(worker);
     stream_noted(&session->stream, what);
+    if (between_requests(session)) {
+        if (what & (EV_READ | EV_CLOSED))
+            turns_ask(&worker->turns, &session->turn);
+        return;
+    }
+    worker_enter(worker);
     if ((what & EV_WRITE) && session->exchange && !outbox_empty(&session->outbox))
         flush(session);
-    if (session->state != SESSION_CLOSED && (what & (EV_READ | EV_CLOSED))) {
-        session_advance(session);
-        if (session->state == SESSION_EXCHANGE && session->stream.readable)
-            watch_client(session);
-    }
+    if (session->state != SESSION_CLOSED && (what & (EV_READ | EV_CLOSED)))
+        advance(session);
     worker_leave(worker);
 }

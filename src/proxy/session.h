@@ -25,6 +25,7 @@ struct session {
     struct outbox outbox;
     struct deadline deadline;
     struct link link; // in worker->sessions, or among the dead
+    struct link turn; // in worker->turns, when it has something to say between requests
     size_t lingered;  // bytes thrown away while lingering
     char peer[46];    // the client's address as text
     struct ip peer_ip;
@@ -32,6 +33,8 @@ struct session {
     char *subject;       // of its verified certificate; NULL: none
 };
 
+// Its turn has come: what worker->turns calls.
+void session_turn(struct link *turn);
 void session_open(struct worker *worker, struct front *front, int fd, const struct address *peer);
 // Who the client is: what the log, X-Forwarded-For and client_ip tell of this session from now on.
 void session_set_peer(struct session *session, const struct address *peer);
@@ -43,6 +46,7 @@ void session_advance(struct session *session);
 enum session_after {
     SESSION_KEEP,
     SESSION_THEN_LINGER,
+    SESSION_THEN_PART, // the client asked for the end: it sends nothing more
     SESSION_THEN_CLOSE,
     SESSION_THEN_RESET, // only the kind of end tells the client that its answer is not whole
 };

@@ -14,6 +14,10 @@
 #include "tunnel.h"
 #include <limits.h>
 
+// An answer that has said nothing for so long is read once more without having been asked to: a reset that
+// came together with bytes is told by no event of its own.
+#define LOOK_MS 200
+
 // Interim responses passed on per exchange; more is no server that we know.
 #define INTERIM_MOST 10
 
@@ -42,6 +46,28 @@ static void silence_expired(struct deadline *deadline) {
     else // it is the client that takes nothing
         exchange_client_gone(exchange);
     worker_leave(worker);
+}
+
+static void look(struct deadline *deadline) {
+    struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
+    struct worker *worker = exchange->worker;
+    worker_enter(worker);
+    int64_t silence = exchange->times->stream_idle;
+    if (silence >= 0)
+        silence -= LOOK_MS;
+    deadline_set(&worker->deadlines, &exchange->deadline, silence, worker->now_ns, silence_expired);
+    stream_look_again(&exchange->connection->stream);
+    transfer_response(exchange);
+    worker_leave(worker);
+}
+
+// Something has come from the upstream.
+static void wait_for_more(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+    int64_t silence = exchange->times->stream_idle;
+    bool first_look = silence < 0 || silence > LOOK_MS;
+    deadline_set(&worker->deadlines, &exchange->deadline, first_look ? LOOK_MS : silence, worker->now_ns,
+                 first_look ? look : silence_expired);
 }
 
 // For what the answer itself says: the first reason counts, and none once the fallback was asked.
@@ -305,8 +331,7 @@ static bool pull_spliced(struct exchange *exchange, struct pipe *take_pipe) {
     exchange->response_bytes += got;
     if (!exchange->meter.first_body_ns && meter_begin_body(&exchange->meter, worker->now_ns))
         record_first_token(exchange, worker->now_ns);
-    deadline_set(&worker->deadlines, &exchange->deadline, exchange->times->stream_idle, worker->now_ns,
-                 silence_expired);
+    wait_for_more(exchange);
     struct segment segment = segment_pipe(take_pipe);
     if (outbox_send(&session->outbox, &session->stream, &segment, 1) == STREAM_FAILED) {
         exchange_client_gone(exchange);
@@ -338,14 +363,12 @@ static bool pull(struct exchange *exchange) {
         head = strbuf_as_slice(&worker->scratch);
     }
     if (progress == PROGRESS_ON) {
-        deadline_set(&worker->deadlines, &exchange->deadline, exchange->times->stream_idle, worker->now_ns,
-                     silence_expired);
+        wait_for_more(exchange);
         progress = pass_body(exchange, head);
     }
-    if (progress == PROGRESS_ENDED)
-        return false;
-    stream_look_again(&exchange->connection->stream); // more is to come, or a reset
-    return true;
+    if (progress == PROGRESS_MORE) // of the head: a reset may have come with its beginning
+        stream_look_again(&exchange->connection->stream);
+    return progress != PROGRESS_ENDED;
 }
 
 void transfer_response(struct exchange *exchange) {

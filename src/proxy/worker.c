@@ -288,6 +288,7 @@ struct worker *worker_new(struct data_plane *plane, unsigned index, struct acces
     connector_init(&worker->connector);
     worker->log = log_lane_new(log, worker->base);
     listener_init(worker);
+    turns_init(&worker->turns, worker->base, session_turn);
     event_assign(&worker->mail_event, worker->base, worker->mailbox.wake_fd, EV_READ | EV_PERSIST, mail,
                  worker);
     must(event_add(&worker->mail_event, NULL) == 0);
@@ -355,6 +356,7 @@ void worker_free(struct worker *worker) {
     pipe_pool_free(&worker->pipes);
     pipe_pool_free(&worker->wide_pipes);
     strbuf_free(&worker->scratch);
+    turns_finish(&worker->turns);
     event_del(&worker->mail_event);
     event_base_free(worker->base);
     mailbox_close(&worker->mailbox);

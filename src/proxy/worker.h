@@ -8,6 +8,7 @@
 #include "io/deadline.h"
 #include "io/mailbox.h"
 #include "io/seal.h"
+#include "io/turns.h"
 #include "proxy/data_plane.h"
 #include "upstream/connection.h"
 #include <pthread.h>
@@ -57,6 +58,7 @@ struct worker {
     struct event mail_event;
     struct event accept_pause; // timer: descriptors ran out, accepting pauses
     struct deadlines deadlines;
+    struct turns turns; // of sessions between requests
     struct buffer_pool buffers;
     struct pipe_pool pipes, wide_pipes; // worker_pipe
     struct connector connector;

@@ -1,5 +1,6 @@
 """Events without delay, back-pressure without memory."""
 import hashlib
+import signal
 import threading
 
 import pytest
@@ -281,3 +282,40 @@ def test_a_stream_that_breaks_off_is_seen_by_the_client(start_sluice, upstream):
             assert client.event() == "one"
             client.event()
     assert daemon.counted("sluice_request_errors_total", 1, variant="stable", reason="cut_short")
+
+
+@pytest.mark.parametrize("begun", ["with an event", "without its head"])
+def test_a_reset_that_comes_together_with_bytes_is_seen(start_sluice, upstream, begun):
+    """The daemon stands still while both arrive: it is told of them at once, and reads the bytes first."""
+    go_on, sent = threading.Event(), threading.Event()
+
+    def handler(_request, reply):
+        if begun == "with an event":
+            reply.begin_sse()
+            reply.event("one")
+        assert go_on.wait(20)
+        reply.raw(b"HTTP/1.1 200 OK\r\nX-Cut" if begun == "without its head" else b"b\r\ndata: two\n\n\r\n")
+        try:
+            reply.reset()
+        finally:
+            sent.set()
+    server = upstream("stable", handler)
+    daemon = start(start_sluice, server, timeouts={"stream_idle": "15s", "first_byte": "15s"})
+    with daemon.client(timeout=10) as client:
+        client.request()
+        if begun == "with an event":
+            assert client.final_head().status == 200
+            assert client.event() == "one"
+        else:
+            wait_for(lambda: server.inflight == 1)
+        daemon.child.signal(signal.SIGSTOP)
+        go_on.set()
+        assert sent.wait(20)
+        daemon.child.signal(signal.SIGCONT)
+        if begun == "without its head":
+            assert client.final_head().status == 502
+        else:
+            assert client.event() == "two"
+            with pytest.raises((Cut, ConnectionError)):
+                client.event()
+    assert daemon.counted("sluice_request_errors_total", 1, variant="stable", reason="reset" if begun == "without its head" else "cut_short")

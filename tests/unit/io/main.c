@@ -9,10 +9,11 @@ int test_socket_file(void);
 int test_stream(void);
 int test_tls(void);
 int test_tls_context(void);
+int test_turns(void);
 
 int main(void) {
     int failed = test_address() + test_address_list() + test_deadline() + test_listen() + test_mailbox() +
                  test_outbox() + test_proxy_protocol() + test_socket_file() + test_stream() + test_tls() +
-                 test_tls_context();
+                 test_tls_context() + test_turns();
     return failed != 0;
 }
