@@ -57,7 +57,7 @@ struct listener_config {
     struct place place;
     const char *address;             // "0.0.0.0:8080", "[::]:8443", "unix:/path"
     struct listener_tls_config *tls; // NULL: plain
-    bool proxy_protocol;
+    bool proxy_protocol, defer_accept;
     int64_t mode; // of the unix socket's file: permission bits
 };
 
@@ -278,6 +278,8 @@ struct config {
     size_t listener_count;
     struct admin_config admin;
     int64_t workers; // settled: at least 1
+    bool cpu_affinity;
+    int64_t busy_poll; // ms; DURATION_OFF or 0: not at all
     const char *state_dir;
     int64_t shutdown_grace;
     struct access_log_config access_log;

@@ -52,6 +52,10 @@ static const struct key listener_keys[] = {
     {"proxy_protocol", TYPE_BOOL, offsetof(struct listener_config, proxy_protocol), .standard = "false",
      .help = "Clients come through a balancer that speaks the PROXY protocol (version 1 or 2), and must: a "
              "connection without its header is closed."},
+    {"defer_accept", TYPE_BOOL, offsetof(struct listener_config, defer_accept), .standard = "false",
+     .help = "Connections are taken once their clients have sent something (TCP_DEFER_ACCEPT; not on unix "
+             "sockets): new ones cost a little less. Until then, 5 seconds at most, they are neither counted "
+             "nor timed here."},
     {"mode", TYPE_CUSTOM, offsetof(struct listener_config, mode), .read = read_mode,
      .type_text = "octal, 0000 to 0777", .standard = "0660",
      .help = "Permissions of a unix socket's file: who may write to it may connect."},
@@ -384,6 +388,11 @@ static const struct key root_keys[] = {
     {"workers", TYPE_CUSTOM, offsetof(struct config, workers), .read = read_workers,
      .type_text = "`auto` or 1 to 256", .standard = "auto",
      .help = "Threads that carry requests; `auto`: one per online core. A change needs a restart."},
+    {"cpu_affinity", TYPE_BOOL, offsetof(struct config, cpu_affinity), .standard = "false",
+     .help = "Each worker stays on one core, in order, of those that the daemon may use. See performance.md."},
+    {"busy_poll", TYPE_DURATION, offsetof(struct config, busy_poll), .standard = "off", .flags = KEY_OFF,
+     .help = "How long a worker that has nothing to do looks for events before it sleeps: answers come "
+             "sooner, for a core that is busy all the while. See performance.md."},
     {"state_dir", TYPE_PATH, offsetof(struct config, state_dir), .standard = "/var/lib/sluice",
      .help = "Rollouts survive restarts here. A change needs a restart."},
     {"shutdown_grace", TYPE_DURATION, offsetof(struct config, shutdown_grace), .standard = "30s",

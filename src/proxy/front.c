@@ -9,6 +9,7 @@ struct front *front_new(const struct listener_config *config, struct tls_context
         front->tls =
             tls_context_ref(before && tls_context_same(context, before->tls) ? before->tls : context);
     front->proxy_protocol = config->proxy_protocol;
+    front->defer_accept = config->defer_accept;
     return front;
 }
 

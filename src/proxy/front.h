@@ -8,7 +8,7 @@
 struct front {
     struct refcount refs;
     struct tls_context *tls; // NULL: plain
-    bool proxy_protocol;
+    bool proxy_protocol, defer_accept;
 };
 
 // `before` (may be NULL) is the address's front until now: its context goes on when the files are the same.

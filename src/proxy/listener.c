@@ -4,6 +4,7 @@
 #include "proxy/own_error.h"
 #include "session.h"
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #define ACCEPT_BATCH 64
 // Out of descriptors: accepting pauses this long.
 #define PAUSE_MS 100
+// The kernel keeps a connection whose client says nothing to itself for so long.
+#define DEFER_SECONDS 5
 
 static void resume(int fd, short what, void *context) {
     (void)fd;
@@ -81,12 +84,19 @@ void listener_init(struct worker *worker) {
     event_assign(&worker->accept_pause, worker->base, -1, 0, resume, worker);
 }
 
+// On a unix socket there is nothing to defer.
+static void defer(const struct listener *listener) {
+    int seconds = listener->front->defer_accept ? DEFER_SECONDS : 0;
+    setsockopt(listener->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
+}
+
 void listener_open(struct worker *worker, const struct listener_order *order) {
     struct listener *listener = mem_zero(1, sizeof *listener);
     listener->worker = worker;
     listener->id = order->id;
     listener->fd = order->fd;
     listener->front = order->front;
+    defer(listener);
     list_push(&worker->listeners, &listener->link);
     event_assign(&listener->event, worker->base, listener->fd, EV_READ | EV_PERSIST, acceptable, listener);
     must(event_add(&listener->event, NULL) == 0);
@@ -110,6 +120,7 @@ void listener_settings(struct worker *worker, const struct listener_order *order
             continue;
         front_unref(listener->front);
         listener->front = front_ref(order->front);
+        defer(listener);
     }
     front_unref(order->front);
 }

@@ -102,10 +102,31 @@ void worker_release(struct worker *worker, struct plan_hold *hold) {
     mem_free(hold);
 }
 
+// Onto the core that is its own, or back onto all of them.
+static void settle(struct worker *worker, bool pin) {
+    cpu_set_t cores = worker->cores;
+    if (pin == worker->pinned || CPU_COUNT(&worker->cores) == 0)
+        return;
+    if (pin) {
+        unsigned before = worker->index % (unsigned)CPU_COUNT(&worker->cores);
+        size_t core = 0;
+        while (!CPU_ISSET(core, &worker->cores) || before-- > 0)
+            core++;
+        CPU_ZERO(&cores);
+        CPU_SET(core, &cores);
+    }
+    int code = pthread_setaffinity_np(pthread_self(), sizeof cores, &cores);
+    if (code == 0)
+        worker->pinned = pin;
+    else
+        log_warn("a worker's cores cannot be set", "worker=%u error=\"%s\"", worker->index, strerror(code));
+}
+
 static void adopt(struct worker *worker, struct plan_message *message) {
     struct plan_hold *old = worker->hold, *hold = mem_alloc(sizeof *hold);
     *hold = (struct plan_hold){.plan = message->plan, .users = 1};
     worker->hold = hold;
+    settle(worker, hold->plan->config->cpu_affinity);
     if (old)
         worker_release(worker, old);
     for (unsigned i = 0; i < message->open_count; i++) {
@@ -266,6 +287,8 @@ struct worker *worker_new(struct data_plane *plane, unsigned index, struct acces
         mem_free(worker);
         return NULL;
     }
+    if (sched_getaffinity(0, sizeof worker->cores, &worker->cores) != 0)
+        CPU_ZERO(&worker->cores);
     worker->base = base_new();
     must(worker->base);
     deadlines_init(&worker->deadlines, worker->base);
@@ -295,13 +318,25 @@ struct worker *worker_new(struct data_plane *plane, unsigned index, struct acces
     return worker;
 }
 
+// With `busy_poll` the loop comes round without sleeping until nothing has happened for that long.
+static void serve(struct worker *worker) {
+    bool awake = false;
+    do {
+        uint64_t last_ns = worker->now_ns;
+        event_base_loop(worker->base, awake ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
+        int64_t busy_ms = worker->hold ? worker->hold->plan->config->busy_poll : DURATION_OFF;
+        awake = busy_ms > 0 && (worker->now_ns != last_ns ||
+                                clock_monotonic_ns() - last_ns < (uint64_t)busy_ms * NS_PER_MS);
+    } while (!event_base_got_break(worker->base));
+}
+
 static void *run(void *context) {
     struct worker *worker = context;
     char name[16] = "worker-";
     name[7] = (char)('0' + worker->index / 10 % 10);
     name[8] = (char)('0' + worker->index % 10);
     prctl(PR_SET_NAME, name);
-    event_base_dispatch(worker->base);
+    serve(worker);
     return NULL;
 }
 

@@ -12,6 +12,7 @@
 #include "proxy/data_plane.h"
 #include "upstream/connection.h"
 #include <pthread.h>
+#include <sched.h>
 
 // A plan and how many exchanges of this worker still use it. Counting per worker keeps the plan's own count,
 // which all workers share, off the request path.
@@ -54,6 +55,8 @@ struct worker {
     struct data_plane *plane;
     pthread_t thread;
     struct event_base *base;
+    cpu_set_t cores; // that the daemon may use
+    bool pinned;     // to one of them
     struct mailbox mailbox;
     struct event mail_event;
     struct event accept_pause; // timer: descriptors ran out, accepting pauses
