@@ -32,6 +32,7 @@ class Job:
     workers: int = 1
     access_log: bool = False
     tls: bool = False
+    busy_poll: bool = False  # of sluice only
 
     def pools(self, ports):
         return [[p] for p in ports[:len(WEIGHTS)]] if self.split else [ports[:self.endpoints]]
@@ -134,6 +135,7 @@ def sluice(job, place, binary=None):
 admin: {{address: 'unix:{place.folder}/admin.sock'}}
 state_dir: {place.folder}/state
 workers: {job.workers}
+busy_poll: {'10ms' if job.busy_poll else 'off'}
 access_log: {{path: '{log}'}}
 limits: {{connections: {CONNECTIONS}, body_bytes: 1GiB}}
 pools:

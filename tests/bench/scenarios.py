@@ -53,6 +53,8 @@ SCENARIOS = {
     "up64m": Scenario("uploads of 64 MiB, 8 connections", f"closed -c 8 -p /u -b {64 << 20}", peers=SPLICING, figure="GiB", seconds=3, upload=64 << 20),
     "sse": Scenario("1,000 streams of 20 events a second", "sse -c 1000 -p /sse/50/50", figure="event", seconds=4),
     "rate5k": Scenario("5,000 requests a second, 64 connections: the median time of an answer", "rate -c 64 -r 5000", figure="p50", seconds=3),
+    "busypoll": Scenario("5,000 requests a second: the median time with busy_poll beside without", "rate -c 64 -r 5000", Job(),
+                         Job(busy_poll=True), peers=OURS, figure="p50", seconds=3),
     "conn": Scenario("a connection per request, 16 at once", "conn -c 16"),
     "tlsfull": Scenario("a TLS handshake per request, 16 at once", "conn -c 16 -t", Job(tls=True)),
     "tlsresume": Scenario("a TLS session resumed per request, 16 at once", "conn -c 16 -t -s", Job(tls=True)),
