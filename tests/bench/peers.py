@@ -38,6 +38,9 @@ class Job:
         return [[p] for p in ports[:len(WEIGHTS)]] if self.split else [ports[:self.endpoints]]
 
 
+BUSY = "\nbusy_poll: 10ms"  # said only when wanted: builds from before can be compared
+
+
 @dataclasses.dataclass(frozen=True)
 class Place:
     """Where a proxy lives: its folder, its port, and the origin's ports."""
@@ -134,8 +137,7 @@ def sluice(job, place, binary=None):
     text = f"""listeners: [{{address: '127.0.0.1:{place.port}'{tls}}}]
 admin: {{address: 'unix:{place.folder}/admin.sock'}}
 state_dir: {place.folder}/state
-workers: {job.workers}
-busy_poll: {'10ms' if job.busy_poll else 'off'}
+workers: {job.workers}{BUSY if job.busy_poll else ''}
 access_log: {{path: '{log}'}}
 limits: {{connections: {CONNECTIONS}, body_bytes: 1GiB}}
 pools:
