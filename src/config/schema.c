@@ -389,7 +389,8 @@ static const struct key root_keys[] = {
      .type_text = "`auto` or 1 to 256", .standard = "auto",
      .help = "Threads that carry requests; `auto`: one per online core. A change needs a restart."},
     {"cpu_affinity", TYPE_BOOL, offsetof(struct config, cpu_affinity), .standard = "false",
-     .help = "Each worker stays on one core, in order, of those that the daemon may use. See performance.md."},
+     .help =
+         "Each worker stays on one core, in order, of those that the daemon may use. See performance.md."},
     {"busy_poll", TYPE_DURATION, offsetof(struct config, busy_poll), .standard = "off", .flags = KEY_OFF,
      .help = "How long a worker that has nothing to do looks for events before it sleeps: answers come "
              "sooner, for a core that is busy all the while. See performance.md."},

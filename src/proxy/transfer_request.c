@@ -197,8 +197,9 @@ void transfer_request(struct exchange *exchange) {
     while (!exchange->request.complete) {
         struct segment parts[2];
         unsigned count = 0;
-        struct pipe *pipe =
-            may_splice(exchange) ? worker_pipe(exchange->worker, exchange->request.left, true) : NULL;
+        struct pipe *pipe = may_splice(exchange) ? worker_pipe(exchange->worker, exchange->request.left,
+                                                               exchange->framing.length, true)
+                                                 : NULL;
         enum stream_result result = pipe          ? fetch_spliced(exchange, pipe, &parts[count++])
                                     : session->in ? STREAM_DONE
                                                   : session_read(session);

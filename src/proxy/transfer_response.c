@@ -346,7 +346,9 @@ static bool pull_spliced(struct exchange *exchange, struct pipe *take_pipe) {
 // One read's worth. False: stop.
 static bool pull(struct exchange *exchange) {
     struct worker *worker = exchange->worker;
-    struct pipe *pipe = may_splice(exchange) ? worker_pipe(worker, exchange->response.left, false) : NULL;
+    struct pipe *pipe = may_splice(exchange) ? worker_pipe(worker, exchange->response.left,
+                                                           exchange->response_framing.length, false)
+                                             : NULL;
     if (pipe)
         return pull_spliced(exchange, pipe);
     enum stream_result result = transfer_read(exchange->connection, &worker->buffers);

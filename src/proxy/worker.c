@@ -81,10 +81,10 @@ static void connection_happened(struct connection *connection, short what) {
 #define WIDE_LEAST   (4u << 20)
 #define WIDE_BYTES   (256 << 10)
 
-struct pipe *worker_pipe(struct worker *worker, uint64_t left, bool upstream) {
+struct pipe *worker_pipe(struct worker *worker, uint64_t left, uint64_t all, bool upstream) {
     if (left < SPLICE_LEAST)
         return NULL;
-    return pipe_take(upstream || left >= WIDE_LEAST ? &worker->wide_pipes : &worker->pipes);
+    return pipe_take(upstream || all >= WIDE_LEAST ? &worker->wide_pipes : &worker->pipes);
 }
 
 // ---- plans
@@ -127,6 +127,9 @@ static void adopt(struct worker *worker, struct plan_message *message) {
     *hold = (struct plan_hold){.plan = message->plan, .users = 1};
     worker->hold = hold;
     settle(worker, hold->plan->config->cpu_affinity);
+    worker->busy_ms = hold->plan->config->busy_poll;
+    if (worker->busy_ms > 0)
+        event_base_loopexit(worker->base, NULL); // and begins anew
     if (old)
         worker_release(worker, old);
     for (unsigned i = 0; i < message->open_count; i++) {
@@ -318,15 +321,20 @@ struct worker *worker_new(struct data_plane *plane, unsigned index, struct acces
     return worker;
 }
 
-// With `busy_poll` the loop comes round without sleeping until nothing has happened for that long.
+// With `busy_poll` the loop comes round without sleeping until nothing has happened for that long; without,
+// it goes on by itself until a plan says otherwise (adopt).
 static void serve(struct worker *worker) {
-    bool awake = false;
+    int flags = 0;
     do {
         uint64_t last_ns = worker->now_ns;
-        event_base_loop(worker->base, awake ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
-        int64_t busy_ms = worker->hold ? worker->hold->plan->config->busy_poll : DURATION_OFF;
-        awake = busy_ms > 0 && (worker->now_ns != last_ns ||
-                                clock_monotonic_ns() - last_ns < (uint64_t)busy_ms * NS_PER_MS);
+        event_base_loop(worker->base, flags);
+        uint64_t busy_ns = (uint64_t)worker->busy_ms * NS_PER_MS;
+        if (worker->busy_ms <= 0)
+            flags = 0;
+        else if (worker->now_ns != last_ns || clock_monotonic_ns() - last_ns < busy_ns)
+            flags = EVLOOP_ONCE | EVLOOP_NONBLOCK;
+        else
+            flags = EVLOOP_ONCE;
     } while (!event_base_got_break(worker->base));
 }
 

@@ -57,6 +57,7 @@ struct worker {
     struct event_base *base;
     cpu_set_t cores; // that the daemon may use
     bool pinned;     // to one of them
+    int64_t busy_ms; // `busy_poll` of the current plan
     struct mailbox mailbox;
     struct event mail_event;
     struct event accept_pause; // timer: descriptors ran out, accepting pauses
@@ -122,8 +123,9 @@ void worker_free(struct worker *worker); // the thread has ended, or was never s
 
 // Of the ids that are made here; NULL: there is no key.
 struct seal *worker_seal(struct worker *worker);
-// For the next of `left` bytes that go upstream or to the client; NULL: they are to be copied.
-struct pipe *worker_pipe(struct worker *worker, uint64_t left, bool upstream);
+// For the next of the `left` bytes of a body of `all` that goes upstream or to the client; NULL: they are to
+// be copied.
+struct pipe *worker_pipe(struct worker *worker, uint64_t left, uint64_t all, bool upstream);
 // Around every event of the worker's thread: looks at the clock; frees what was closed meanwhile.
 void worker_enter(struct worker *worker);
 void worker_leave(struct worker *worker);

@@ -1,5 +1,5 @@
 // A sluice that measures nothing, to compare with (docs/performance.md: what metrics cost): in place of
-// proxy/record, whose functions are all that writes the metric lanes, the evidence and the access log.
+// src/proxy/record.c, whose functions are all that writes the metric lanes, the evidence and the access log.
 #include "proxy/record.h"
 
 void record_begin(struct exchange *exchange) {
