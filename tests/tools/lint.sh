@@ -39,6 +39,9 @@ check_private() {
                 [ -f "tests/unit/$header" ] && continue
                 layer=${folder#tests/unit/}
                 ;;
+            tests/bench/*/*) # what stands in for a part of a layer
+                layer=${folder#tests/bench/}
+                ;;
             *)
                 layer=${folder#*/}
                 ;;
@@ -50,7 +53,7 @@ check_private() {
             fi
             real=$(realpath --relative-to=. "$folder/$header")
             case $real in
-            "src/$layer"/* | "tests/unit/$layer"/* | "tests/$layer"/*) ;;
+            "src/$layer"/* | "tests/unit/$layer"/* | "tests/bench/$layer"/* | "tests/$layer"/*) ;;
             *) echo "$file:$line: $header is private to ${real%/*}" ;;
             esac
         done

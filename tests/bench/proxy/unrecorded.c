@@ -1,6 +1,6 @@
 // A sluice that measures nothing, to compare with (docs/performance.md: what metrics cost): in place of
 // src/proxy/record.c, whose functions are all that writes the metric lanes, the evidence and the access log.
-#include "record.h"
+#include "../../../src/proxy/record.h"
 
 void record_begin(struct exchange *exchange) {
     (void)exchange;
