@@ -8,6 +8,7 @@
 #include "status_json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 void api_answer(struct call *call) {
     if (call->out.len == 0 || call->out.at[call->out.len - 1] != '\n')
@@ -86,6 +87,24 @@ static void get_route(const struct api_call *api) {
     api_answer(api->call);
 }
 
+static void get_history(const struct api_call *api) {
+    const char *text = call_query(api->call, "since");
+    unsigned long since = 0;
+    size_t index;
+    if (!api_route(api, &index))
+        return;
+    if (text) {
+        char *end;
+        since = strtoul(text, &end, 10);
+        if (*text < '0' || *text > '9' || *end || since > UINT32_MAX) {
+            api_refuse(api->call, 422, "invalid_parameter", "since must be a number of seconds since 1970");
+            return;
+        }
+    }
+    status_write_history(api->control, index, (uint32_t)since, &api->call->out);
+    api_answer(api->call);
+}
+
 static void emit_split(struct emit *emit, const struct live_route *live) {
     emit_array(emit_name(emit, "ranges"));
     for (unsigned i = 0; i < live_split(live)->range_count; i++) {
@@ -150,6 +169,7 @@ static const struct endpoint_call calls[] = {
     {CALL_GET, "/api/v1/status", 0, get_status, "everything that runs, as JSON"},
     {CALL_GET, "/api/v1/routes", 0, get_routes, "the routes' names"},
     {CALL_GET, "/api/v1/routes/*", 0, get_route, "one route"},
+    {CALL_GET, "/api/v1/routes/*/history", 0, get_history, "its last hour: ?since=SECONDS"},
     {CALL_GET, "/api/v1/routes/*/assign", 0, get_assign, "which variant a unit gets: ?unit=U"},
     {CALL_GET, "/api/v1/routes/*/decisions", 0, api_decisions, "what its rollout decided: ?last=N"},
     {CALL_GET, "/api/v1/routes/*/report", 0, api_report, "what each variant measured, who wins"},

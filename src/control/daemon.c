@@ -133,7 +133,7 @@ static void on_user2(int number, short what, void *context) {
 static void on_tick(int fd, short what, void *context) {
     (void)fd, (void)what;
     struct control *control = &((struct daemon *)context)->control;
-    rates_tick(control->rates, clock_monotonic_ns());
+    rates_tick(control->rates, clock_monotonic_ns(), clock_wall_ms());
     registry_sweep(control->registry);
     certificates_tick(&control->certificates, clock_wall_ms());
     task_journal_tick(control->tasks);
@@ -197,12 +197,12 @@ static bool start_parts(struct daemon *daemon, const struct config *config, stru
     control->hosts = hosts_new(control->base, control->plane);
     control->health = health_new(control->base, control->publisher, control->options->version);
     control->ejector = ejector_new(control->base, control->publisher, control->directory);
-    control->rates = rates_new();
+    control->scores = scores_new(SCORE_NAMES);
+    control->rates = rates_new(control->scores);
     control->rollouts = rollouts_new(control);
     control->events = events_new(control->base, EVENTS_INTERVAL_MS, write_status, control);
     rollouts_listen(control->rollouts, on_decided, control->events);
     control->feedback_ids = seen_new(FEEDBACK_REMEMBERED);
-    control->scores = scores_new(SCORE_NAMES);
     control->tasks = task_journal_new(control->state_dir);
     unsigned char key[SEAL_KEY];
     if (id_key_read(control->state_dir, key)) {
@@ -277,12 +277,12 @@ static void stop(struct daemon *daemon) {
     reloader_free(control->reloader);
     rollouts_free(control->rollouts);
     seen_free(control->feedback_ids);
-    scores_free(control->scores);
     adoption_free(&control->adoption);
     ejector_free(control->ejector);
     health_free(control->health);
     hosts_free(control->hosts);
     rates_free(control->rates);
+    scores_free(control->scores);
     publisher_free(control->publisher);
     if (control->plane)
         data_plane_stop(control->plane); // the workers let go of plans and endpoints

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 struct growth { // of one bucket
@@ -19,6 +20,8 @@ struct rate {                      // of one series
     uint64_t requests;             // at the last tick
     struct histogram *last;        // [2], at the last tick; NULL until it has had a request
     struct slot slots[RATES_SLOTS];
+    struct history_totals totals; // at the last tick
+    struct history *history;      // NULL until it has had a request
 };
 struct rates {
     struct rate **items; // sorted by series
@@ -26,6 +29,8 @@ struct rates {
     unsigned at;                 // the slot that the next tick writes
     uint64_t ticks[RATES_SLOTS]; // when each slot began; 0: never
     uint64_t last_tick_ns;
+    unsigned histories;
+    const struct scores *scores;
 };
 
 static int by_series(const void *left, const void *right) {
@@ -90,7 +95,63 @@ static void slot_fill(struct slot *slot, struct rate *rate, uint64_t requests) {
     rate->requests = requests;
 }
 
-void rates_tick(struct rates *rates, uint64_t now_ns) {
+static void add_slot(const struct slot *slot, struct histogram both[2]) {
+    const struct growth *growth = slot->growths;
+    for (uint32_t i = 0; i < slot->duration_count; i++, growth++)
+        both[0].count[growth->bucket] += growth->count;
+    for (uint32_t i = 0; i < slot->first_token_count; i++, growth++)
+        both[1].count[growth->bucket] += growth->count;
+}
+
+static double quantile_ms(const struct histogram *histogram, double share) {
+    return histogram_quantile(histogram, share) / 1000;
+}
+
+static void point_latencies(const struct slot *slot, struct history_point *point) {
+    struct histogram both[2];
+    point->duration_p50 = point->duration_p95 = point->duration_p99 = NAN;
+    point->first_token_p50 = point->first_token_p95 = NAN;
+    if (slot->requests == 0)
+        return;
+    memset(both, 0, sizeof both);
+    add_slot(slot, both);
+    if (slot->duration_count) {
+        point->duration_p50 = (float)quantile_ms(&both[0], 0.50);
+        point->duration_p95 = (float)quantile_ms(&both[0], 0.95);
+        point->duration_p99 = (float)quantile_ms(&both[0], 0.99);
+    }
+    if (slot->first_token_count) {
+        point->first_token_p50 = (float)quantile_ms(&both[1], 0.50);
+        point->first_token_p95 = (float)quantile_ms(&both[1], 0.95);
+    }
+}
+
+static void remember(struct rates *rates, struct rate *rate, const struct slot *slot, double seconds,
+                     uint32_t at) {
+    if (!rate->history && slot->requests && rates->histories < HISTORY_MOST) {
+        rate->history = mem_zero(1, sizeof *rate->history);
+        rates->histories++;
+    }
+    if (!rate->history)
+        return;
+    struct history_totals now;
+    struct history_point point = {.at = at, .per_second = (float)((double)slot->requests / seconds)};
+    history_totals(rate->series, rates->scores, &now);
+    history_grown(&rate->totals, &now, seconds, &point);
+    point_latencies(slot, &point);
+    history_add(rate->history, &point);
+    rate->totals = now;
+}
+
+const struct history *rates_history(const struct rates *rates, const struct variant_series *series) {
+    const struct rate *rate = find(rates, series);
+    return rate ? rate->history : NULL;
+}
+
+void rates_tick(struct rates *rates, uint64_t now_ns, uint64_t wall_ms) {
+    double seconds = (double)(now_ns - rates->last_tick_ns) / (double)NS_PER_S;
+    if (seconds <= 0)
+        seconds = RATES_SLOT_SECONDS;
     for (size_t i = 0; i < rates->count; i++) {
         struct rate *rate = rates->items[i];
         struct slot *slot = &rate->slots[rates->at];
@@ -98,18 +159,20 @@ void rates_tick(struct rates *rates, uint64_t now_ns) {
         uint64_t requests = count_requests(rate->series);
         if (requests != rate->requests)
             slot_fill(slot, rate, requests);
+        remember(rates, rate, slot, seconds, (uint32_t)(wall_ms / 1000));
     }
     rates->ticks[rates->at] = rates->last_tick_ns;
     rates->last_tick_ns = now_ns;
     rates->at = (rates->at + 1) % RATES_SLOTS;
 }
 
-static struct rate *rate_new(struct variant_series *series, uint64_t now_ns) {
+static struct rate *rate_new(const struct rates *rates, struct variant_series *series, uint64_t now_ns) {
     struct rate *rate = mem_zero(1, sizeof *rate);
     refcount_take(&series->refs);
     rate->series = series;
     rate->since_ns = now_ns;
     rate->requests = count_requests(series);
+    history_totals(series, rates->scores, &rate->totals);
     if (rate->requests) { // came back before its counters were swept
         rate->last = mem_zero(2, sizeof *rate->last);
         read_histograms(series, rate->last);
@@ -117,7 +180,9 @@ static struct rate *rate_new(struct variant_series *series, uint64_t now_ns) {
     return rate;
 }
 
-static void rate_free(struct rate *rate) {
+static void rate_free(struct rates *rates, struct rate *rate) {
+    rates->histories -= rate->history != NULL;
+    mem_free(rate->history);
     for (unsigned i = 0; i < RATES_SLOTS; i++)
         slot_clear(&rate->slots[i]);
     mem_free(rate->last);
@@ -125,15 +190,17 @@ static void rate_free(struct rate *rate) {
     mem_free(rate);
 }
 
-struct rates *rates_new(void) {
-    return mem_zero(1, sizeof(struct rates));
+struct rates *rates_new(const struct scores *scores) {
+    struct rates *rates = mem_zero(1, sizeof *rates);
+    rates->scores = scores;
+    return rates;
 }
 
 void rates_free(struct rates *rates) {
     if (!rates)
         return;
     for (size_t i = 0; i < rates->count; i++)
-        rate_free(rates->items[i]);
+        rate_free(rates, rates->items[i]);
     mem_free(rates->items);
     mem_free(rates);
 }
@@ -148,26 +215,18 @@ void rates_adopt(struct rates *rates, const struct plan *plan, uint64_t now_ns) 
         for (size_t k = 0; k < config->routes[i].variant_count; k++) {
             struct variant_series *series = plan->routes[i].variants[k].series;
             struct rate *known = find(rates, series);
-            items[count++] = known ? known : rate_new(series, now_ns);
+            items[count++] = known ? known : rate_new(rates, series, now_ns);
         }
     }
     qsort(items, count, sizeof *items, by_series);
     for (size_t i = 0; i < rates->count; i++)
         if (!bsearch(&rates->items[i], items, count, sizeof *items, by_series))
-            rate_free(rates->items[i]);
+            rate_free(rates, rates->items[i]);
     mem_free(rates->items);
     rates->items = items;
     rates->count = count;
     if (rates->last_tick_ns == 0)
         rates->last_tick_ns = now_ns;
-}
-
-static void add_slot(const struct slot *slot, struct histogram both[2]) {
-    const struct growth *growth = slot->growths;
-    for (uint32_t i = 0; i < slot->duration_count; i++, growth++)
-        both[0].count[growth->bucket] += growth->count;
-    for (uint32_t i = 0; i < slot->first_token_count; i++, growth++)
-        both[1].count[growth->bucket] += growth->count;
 }
 
 static void add_unticked(const struct rate *rate, struct histogram both[2]) {
@@ -176,10 +235,6 @@ static void add_unticked(const struct rate *rate, struct histogram both[2]) {
     for (int which = 0; which < 2; which++)
         for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
             both[which].count[i] += now[which].count[i] - (rate->last ? rate->last[which].count[i] : 0);
-}
-
-static double quantile_ms(const struct histogram *histogram, double share) {
-    return histogram_quantile(histogram, share) / 1000;
 }
 
 void rates_read(const struct rates *rates, const struct variant_series *series, uint64_t now_ns,

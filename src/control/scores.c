@@ -69,6 +69,13 @@ void scores_add(struct scores *scores, const char *route, const char *variant, c
     tally->count++;
 }
 
+void scores_read(const struct scores *scores, const char *route, const char *variant, const char *metric,
+                 double *sum, uint64_t *count) {
+    const struct tally *tally = find(scores, route, variant, metric);
+    *sum = tally ? tally->sum : 0;
+    *count = tally ? tally->count : 0;
+}
+
 static bool configured(const struct config *config, const struct tally *tally) {
     const struct route_config *route = config_route(config, tally->route, NULL);
     for (size_t i = 0; route && i < route->variant_count; i++)

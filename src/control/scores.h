@@ -10,5 +10,8 @@ struct scores *scores_new(size_t most);  // names kept apart
 void scores_free(struct scores *scores); // NULL is allowed
 void scores_add(struct scores *scores, const char *route, const char *variant, const char *metric,
                 double score);
+// What was added so far; both are 0 when there was nothing.
+void scores_read(const struct scores *scores, const char *route, const char *variant, const char *metric,
+                 double *sum, uint64_t *count);
 // The samples of routes and variants that are configured.
 void scores_write(const struct scores *scores, const struct config *config, struct strbuf *out);

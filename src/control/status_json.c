@@ -240,3 +240,23 @@ void status_write_route(const struct control *control, size_t route, struct strb
     emit_route(control, route, &emit);
     strbuf_char(out, '\n');
 }
+
+void status_write_history(const struct control *control, size_t route, uint32_t since, struct strbuf *out) {
+    const struct plan_route *running = &publisher_plan(control->publisher)->routes[route];
+    const struct route_config *config = running->live.config;
+    const struct history **histories = mem_zero(config->variant_count, sizeof *histories);
+    const char **names = mem_zero(config->variant_count, sizeof *names);
+    for (size_t i = 0; i < config->variant_count; i++) {
+        histories[i] = rates_history(control->rates, running->variants[i].series);
+        names[i] = config->variants[i].name;
+    }
+    struct emit emit = {.out = out};
+    emit_object(&emit);
+    emit_text(emit_name(&emit, "route"), config->name);
+    emit_u64(emit_name(&emit, "seconds"), RATES_SLOT_SECONDS);
+    history_emit(histories, names, config->variant_count, since, &emit);
+    emit_end(&emit, '}');
+    strbuf_char(out, '\n');
+    mem_free(histories);
+    mem_free(names);
+}

@@ -5,3 +5,5 @@
 
 void status_write(const struct control *control, struct strbuf *out); // GET /api/v1/status
 void status_write_route(const struct control *control, size_t route, struct strbuf *out); // …/routes/ROUTE
+// …/routes/ROUTE/history: of the last hour, the points later than `since` (seconds since 1970).
+void status_write_history(const struct control *control, size_t route, uint32_t since, struct strbuf *out);

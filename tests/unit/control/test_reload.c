@@ -108,8 +108,8 @@ static int open_scene(void **state) {
     control->hosts = hosts_new(control->base, control->plane);
     control->health = health_new(control->base, control->publisher, "1.2.3");
     control->ejector = ejector_new(control->base, control->publisher, control->directory);
-    control->rates = rates_new();
     control->scores = scores_new(10);
+    control->rates = rates_new(control->scores);
     control->tasks = task_journal_new(control->state_dir ? control->state_dir : "/nonexistent");
     control->rollouts = rollouts_new(control);
     control->reloader = reloader_new(control);
@@ -126,13 +126,13 @@ static int close_scene(void **state) {
     admin_free(control->admin);
     reloader_free(control->reloader);
     rollouts_free(control->rollouts);
-    scores_free(control->scores);
     task_journal_free(control->tasks);
     adoption_free(&control->adoption);
     ejector_free(control->ejector);
     health_free(control->health);
     hosts_free(control->hosts);
     rates_free(control->rates);
+    scores_free(control->scores);
     publisher_free(control->publisher);
     data_plane_stop(control->plane);
     directory_free(control->directory);
