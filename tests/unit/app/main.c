@@ -3,6 +3,7 @@ int test_client(void);
 int test_course(void);
 int test_decision_text(void);
 int test_options(void);
+int test_panel(void);
 int test_question(void);
 int test_report(void);
 int test_rollout_text(void);
@@ -13,7 +14,7 @@ int test_words(void);
 
 int main(void) {
     int failures = test_arguments() + test_client() + test_course() + test_decision_text() + test_options() +
-                   test_question() + test_report() + test_rollout_text() + test_status() + test_tally() +
-                   test_watch() + test_words();
+                   test_panel() + test_question() + test_report() + test_rollout_text() + test_status() +
+                   test_tally() + test_watch() + test_words();
     return failures ? 1 : 0;
 }
