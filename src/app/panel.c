@@ -3,15 +3,11 @@
 #include "app/paint.h"
 #include "member.h"
 #include "rollout_text.h"
+#include "terminal.h"
 #include "words.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #define BAR   20
 #define NAMES 24 // characters of a variant's name
@@ -124,20 +120,8 @@ void panel_fit(struct strbuf *out, struct slice text, unsigned columns, unsigned
 
 // ---- the terminal
 
-static bool knows_utf8(void) {
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = getenv(names[i]);
-        if (value && *value)
-            return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
-    }
-    return false;
-}
-
 void panel_begin(struct panel *panel, bool wanted) {
-    const char *terminal = getenv("TERM");
-    *panel = (struct panel){.fine = knows_utf8()};
-    panel->on = wanted && isatty(STDOUT_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+    *panel = (struct panel){.on = wanted && terminal_live(), .fine = terminal_unicode()};
 }
 
 void panel_erase(struct panel *panel) {
@@ -147,14 +131,12 @@ void panel_erase(struct panel *panel) {
 }
 
 void panel_draw(struct panel *panel, const json_t *route, const json_t *history) {
-    struct winsize size = {0};
     struct strbuf whole = {0}, fitting = {0};
     if (!panel->on)
         return;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
-        size = (struct winsize){.ws_col = 80, .ws_row = 24};
+    struct terminal_size size = terminal_size((struct terminal_size){80, 24});
     panel_write(&whole, route, history, panel->fine);
-    panel_fit(&fitting, strbuf_as_slice(&whole), size.ws_col, size.ws_row > 1 ? size.ws_row - 1u : 1);
+    panel_fit(&fitting, strbuf_as_slice(&whole), size.columns, size.rows > 1 ? size.rows - 1 : 1);
     panel_erase(panel);
     fwrite(fitting.at ? fitting.at : "", 1, fitting.len, stdout);
     for (size_t i = 0; i < fitting.len; i++)

@@ -41,6 +41,21 @@ const struct route_config *api_route(const struct api_call *api, size_t *index) 
     return route;
 }
 
+bool api_number(const struct api_call *api, const char *name, unsigned long least, unsigned long most,
+                unsigned long *number) {
+    const char *text = call_query(api->call, name);
+    if (!text)
+        return true;
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && !*end && value >= least && value <= most) {
+        *number = value;
+        return true;
+    }
+    api_refuse(api->call, 422, "invalid_parameter", "%s must be a number from %lu to %lu", name, least, most);
+    return false;
+}
+
 static void get_metrics(const struct api_call *api) {
     metrics_page_write(api->control, &api->call->out);
     call_answer(api->call, 200, "text/plain; version=0.0.4; charset=utf-8");
@@ -88,19 +103,10 @@ static void get_route(const struct api_call *api) {
 }
 
 static void get_history(const struct api_call *api) {
-    const char *text = call_query(api->call, "since");
     unsigned long since = 0;
     size_t index;
-    if (!api_route(api, &index))
+    if (!api_route(api, &index) || !api_number(api, "since", 0, UINT32_MAX, &since))
         return;
-    if (text) {
-        char *end;
-        since = strtoul(text, &end, 10);
-        if (*text < '0' || *text > '9' || *end || since > UINT32_MAX) {
-            api_refuse(api->call, 422, "invalid_parameter", "since must be a number of seconds since 1970");
-            return;
-        }
-    }
     status_write_history(api->control, index, (uint32_t)since, &api->call->out);
     api_answer(api->call);
 }

@@ -21,6 +21,10 @@ void api_refuse(struct call *call, int status, const char *code, const char *for
 // The route that the path names; NULL after a 404.
 const struct route_config *api_route(const struct api_call *api, size_t *index);
 
+// The number that the query gives `name`; *number stays as it is where it gives none. False after a 422.
+bool api_number(const struct api_call *api, const char *name, unsigned long least, unsigned long most,
+                unsigned long *number);
+
 // The text is ready; it is sent when every worker uses the plan.
 void api_answer_when_adopted(const struct api_call *api, uint64_t plan);
 bool api_refused_while_draining(const struct api_call *api); // and answered

@@ -108,20 +108,10 @@ void api_retry(const struct api_call *api) {
 }
 
 void api_decisions(const struct api_call *api) {
-    const char *text = call_query(api->call, "last");
     unsigned long last = DECISIONS_USUAL;
     size_t index;
-    if (!rollout_route(api, &index))
+    if (!rollout_route(api, &index) || !api_number(api, "last", 1, DECISIONS_MOST, &last))
         return;
-    if (text) {
-        char *end;
-        last = strtoul(text, &end, 10);
-        if (*text < '0' || *text > '9' || *end || last < 1 || last > DECISIONS_MOST) {
-            api_refuse(api->call, 422, "invalid_parameter", "last must be a number from 1 to %d",
-                       DECISIONS_MOST);
-            return;
-        }
-    }
     struct emit emit = {.out = &api->call->out};
     emit_object(&emit);
     emit_text(emit_name(&emit, "route"), api->captured[0]);

@@ -1,4 +1,5 @@
 // `sluice demo`: model servers, proxy, traffic and a live table in one process group.
+#include "../terminal.h"
 #include "app/demo.h"
 
 #include "app/options.h"
@@ -159,7 +160,7 @@ static struct table make_table(const struct demo *demo) {
                           .course = &demo->course,
                           .now_ns = clock_monotonic_ns(),
                           .columns = screen_columns(&demo->screen),
-                          .unicode = screen_unicode(),
+                          .unicode = terminal_unicode(),
                           .wrap = demo->screen.live};
 }
 
