@@ -1,6 +1,6 @@
 // `sluice demo`: model servers, proxy, traffic and a live table in one process group.
-#include "../terminal.h"
 #include "app/demo.h"
+#include "../terminal.h"
 
 #include "app/options.h"
 #include "base/clock.h"
