@@ -172,9 +172,12 @@ def worker_counts(sluice, origins, what, times, folder):
                     name=f"{what}{times}", env=PLAIN, argv_prefix=(
                         "valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={out}"))
     client = Client(daemon.address)
-    WORK[what](client, times)
-    client.close()
-    daemon.stop()
+    try:
+        WORK[what](client, times)
+        client.close()
+        daemon.stop()
+    finally:  # also when that went wrong
+        daemon.child.kill()
     file, = glob.glob(out + "-02")  # the first thread after the control thread
     calls = calls_of(file)
     return (total(file), sum(n for name, n in calls.items() if CALL.fullmatch(name)),
