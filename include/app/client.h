@@ -12,7 +12,8 @@ int client_call(const struct invocation *invocation, const char *path, const cha
 // The same, but refusals are not printed: the caller does it from *out.
 int client_call_quietly(const struct invocation *invocation, const char *path, const char *body,
                         struct strbuf *out);
-// The same with GET; `quietly`: also nothing is said when the daemon cannot be reached.
+// The same with GET, for who looks again and again: it is given ten seconds. `quietly`: also nothing is said
+// when the daemon cannot be reached.
 int client_ask(const struct invocation *invocation, const char *path, struct strbuf *out, bool quietly);
 // Prints what such a refusal says; returns `result`.
 int client_tell(const struct invocation *invocation, int result, const struct strbuf *out);

@@ -19,12 +19,14 @@ enum option_set {
     OPTION_CONFIG = 1, // -c FILE
     OPTION_CHECK = 2,  // --check
     OPTION_JSON = 4,   // --json
-    OPTION_CLIENT = 8, // --admin, --token-file
+    OPTION_CLIENT = 8, // --admin, --token-file, --ca, --certificate
     OPTION_FULL = 16,
     OPTION_REASON = 32,
     OPTION_LAST = 64,
     OPTION_RPS = 128,
     OPTION_EXIT_STATUS = 256,
+    OPTION_ONCE = 512,
+    OPTION_FLEET = 1024,
 };
 
 struct invocation;
@@ -39,13 +41,14 @@ struct command {
 };
 struct invocation {
     const struct command *command;
-    const char *config;     // NULL: not given
-    const char *admin;      // settled: option, environment or default
-    const char *token_file; // NULL: not given
-    const char *reason;     // NULL: not given
-    const char *rps;        // a positive number as written; NULL: not given
-    unsigned last;          // 0: not given
-    bool check, json, full, exit_status;
+    const char *config;           // NULL: not given
+    const char *admin;            // settled: option, environment or default
+    const char *token_file;       // NULL: not given
+    const char *ca, *certificate; // PEM files for https, settled: option or environment; NULL: not given
+    const char *reason;           // NULL: not given
+    const char *rps;              // a positive number as written; NULL: not given
+    unsigned last;                // 0: not given
+    bool check, json, full, exit_status, once, fleet;
     char **arguments;
     int argument_count;
 };

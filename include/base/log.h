@@ -1,5 +1,7 @@
 // log: the daemon's own log on stderr, one line each: UTC time, level, a fixed sentence, key=value pairs.
-// Any thread; a line is one write(2). Access logging is another thing (proxy/access_log).
+// Any thread; a line is one write(2), which waits for nobody: where stderr is a pipe that is full, or a disk,
+// lines are lost and counted, and a line says so where they are missing. Access logging is another thing
+// (proxy/access_log).
 //   log_info("configuration loaded", "file=%s routes=%zu", path, count);
 //   log_info("stopped");
 // Every conversion of the format is a value: its control characters, quotes and backslashes are escaped, and
@@ -16,6 +18,8 @@ bool log_level_parse(const char *name, enum log_level *level); // debug info war
 
 void log_write(enum log_level level, const char *sentence, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+uint64_t log_lost(void); // lines, since the start
 
 #define log_debug(sentence, ...) log_write(LOG_LEVEL_DEBUG, (sentence), " " __VA_ARGS__)
 #define log_info(sentence, ...)  log_write(LOG_LEVEL_INFO, (sentence), " " __VA_ARGS__)

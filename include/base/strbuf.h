@@ -23,12 +23,19 @@ static inline char *strbuf_reserve(struct strbuf *buf, size_t more) { // room fo
         strbuf_grow(buf, more);
     return buf->at + buf->len;
 }
+#if defined __GNUC__ && !defined __clang__ // gcc 12 follows a buffer that has room and no memory
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wanalyzer-null-argument"
+#endif
 static inline void strbuf_append(struct strbuf *buf, const char *at, size_t len) {
     if (len == 0)
         return;
     memcpy(strbuf_reserve(buf, len), at, len);
     buf->len += len;
 }
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC diagnostic pop
+#endif
 static inline void strbuf_slice(struct strbuf *buf, struct slice s) {
     strbuf_append(buf, s.at, s.len);
 }

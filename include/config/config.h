@@ -65,6 +65,9 @@ struct admin_config {
     struct place place;
     const char *address; // default 127.0.0.1:9901; "unix:/path" too
     const char *token_file;
+    bool reachable; // settled: other machines may connect
+    struct listener_tls_config
+        *tls; // NULL: plain; one certificate, and a client's is required or not asked for
 };
 
 enum log_format { LOG_FORMAT_JSON };
@@ -76,12 +79,14 @@ struct access_log_config {
 
 struct limits_config {
     int64_t connections, handshakes, header_bytes, body_bytes, buffered_body_bytes;
+    int64_t requests; // 0: no limit
+    int64_t memory;   // bytes; INT64_MAX: no limit
 };
 
 // Milliseconds; a route or pool may override each. TIMEOUT_INHERIT there means "not said here".
 #define TIMEOUT_INHERIT (-2)
 struct timeouts_config {
-    int64_t handshake, client_header, client_idle, connect, first_byte, stream_idle, total;
+    int64_t handshake, client_header, client_idle, connect, first_byte, stream_idle, total, tcp_user;
 };
 
 struct resolver_config {
@@ -176,6 +181,16 @@ struct sticky_config {
                       // "experiment/NAME" with one)
 };
 
+struct tracing_config {
+    struct place place;
+    const char *url;
+    int64_t sample; // basis points
+    const char *service_name;
+    struct header_list headers;
+    int64_t timeout;             // ms
+    struct pool_tls_config *tls; // without server_name; NULL: the system's authorities
+};
+
 struct match_config {
     const char *host, *path_prefix, *path; // NULL: any. host: exact, or "*.example.com"
     struct string_list methods;
@@ -242,6 +257,7 @@ struct affinity_config {
     size_t learn_count, use_count;
     int64_t ttl, size;
 };
+struct fleet_config;
 struct rollout_config; // checked, completed by the rollout issue: config/rollout.h
 
 struct route_config {
@@ -264,12 +280,20 @@ struct route_config {
     bool count_stream_tokens;        // default false
     struct timeouts_config timeouts; // with TIMEOUT_INHERIT
     struct rollout_config *rollout;
+    // Settled, 0 without a rollout: the same in two files when their rollouts are the same (`rollout` with
+    // its defaults, and the variants' names, versions and weights), wherever and however they are written.
+    // The order of variants, guards, signals, limits and of whatever is a list counts: arms and guards are
+    // told by their index. Of files that are named the name counts as written, not what is in them.
+    uint64_t fingerprint;
 };
 
 struct path_config {  // a file that the configuration names
     const char *path; // the very string that the section has
     struct place place;
+    const char *written; // as the file has it: relative to its folder, or absolute
 };
+enum seccomp_mode { SECCOMP_ON, SECCOMP_LOG, SECCOMP_OFF };
+
 struct config {
     const char *path; // of the file, absolute
     struct path_config *paths;
@@ -281,12 +305,18 @@ struct config {
     bool cpu_affinity;
     int64_t busy_poll; // ms; DURATION_OFF or 0: not at all
     const char *state_dir;
-    int64_t shutdown_grace;
+    const char *user; // "NAME" or "NAME:GROUP"; NULL: stays who it is
+    struct place user_place;
+    enum seccomp_mode seccomp;
+    bool core_dumps;
+    int64_t shutdown_grace, upgrade_timeout;
     struct access_log_config access_log;
     struct network_list trusted_proxies;
     struct limits_config limits;
     struct timeouts_config timeouts;
     struct resolver_config resolver;
+    struct tracing_config *tracing; // NULL: none
+    struct fleet_config *fleet;     // config/fleet.h; NULL: none
     struct pool_config *pools;
     size_t pool_count;
     struct route_config *routes;

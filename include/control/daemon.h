@@ -9,4 +9,4 @@ struct daemon_options {
 
 // Returns the exit code: 0 after an orderly stop, 1 when it could not start or was told to end at once.
 // Mistakes of the configuration go to stderr as FILE:LINE:COL: lines, everything else to the log.
-int daemon_run(const struct daemon_options *options);
+int daemon_run(const struct daemon_options *given);

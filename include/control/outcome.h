@@ -31,5 +31,6 @@ void outcome_sort(struct outcome *outcome); // mistakes and warnings, by place
 void outcome_write(const struct outcome *outcome, size_t index, struct strbuf *out);
 // "FILE:LINE:COL: warning: text" of one warning, appended.
 void outcome_write_warning(const struct outcome *outcome, size_t index, struct strbuf *out);
+void outcome_print(const struct outcome *outcome); // every mistake, a line each, on stderr
 void outcome_emit_mistakes(const struct outcome *outcome, struct emit *emit); // a JSON array
 void outcome_emit_warnings(const struct outcome *outcome, struct emit *emit); // a JSON array

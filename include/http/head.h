@@ -39,6 +39,7 @@ enum field_id {
     FIELD_X_SLUICE,     // X-Sluice-* with any mix of - and _
     FIELD_FRAMING_TWIN, // Content_Length, Transfer_Encoding
     FIELD_TRACEPARENT,
+    FIELD_TRACESTATE,
     FIELD_BAGGAGE,
     FIELD_USER_AGENT,
     FIELD_RETRY_AFTER,

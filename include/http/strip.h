@@ -1,11 +1,12 @@
 // strip: takes the tokens out of a stream of server-sent events that was asked for them behind the client's
 // back: the event that has nothing but them (`usage` beside empty `choices`) goes, and a `usage` of any other
 // event goes out of it. All else passes byte for byte. Events are passed on whole: what has come of one is
-// held until its end has, up to a limit, past which everything passes. Pure; one per stream.
+// held until its end has; one that is longer than a limit passes, and everything behind it. Pure; one per
+// stream.
 #pragma once
 #include "base/strbuf.h"
 
-#define STRIP_HELD (64 * 1024) // bytes of an event that has not ended
+#define STRIP_HELD (64 * 1024) // bytes of an event
 
 struct strip {
     struct strbuf held;

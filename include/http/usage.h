@@ -38,6 +38,7 @@ struct usage {
     uint64_t contents; // events with content so far; those of an unknown shape all count
     // inside
     enum finish_reason finish, status; // told as such; as the status of a response
+    enum finish_reason reason;         // of an incomplete response: counts beside that status
     enum usage_shape shape;
     bool begun, first_byte;      // the event has data that is being read; … its first byte was looked at
     unsigned seen;               // bits: what the event has

@@ -10,7 +10,7 @@
 
 struct buffer_pool {
     struct buffer *free;
-    unsigned free_count;
+    unsigned free_count, used;
     size_t room; // bytes a buffer can take between headroom and tailroom
 };
 struct buffer {
@@ -24,6 +24,10 @@ void buffer_pool_init(struct buffer_pool *pool, size_t room);
 void buffer_pool_free(struct buffer_pool *pool);      // all buffers were given back
 struct buffer *buffer_take(struct buffer_pool *pool); // empty: start == end == BUFFER_HEADROOM
 void buffer_give(struct buffer *buffer);              // back to its pool; NULL is allowed
+// What the buffers in use take, bytes.
+static inline size_t buffer_pool_bytes(const struct buffer_pool *pool) {
+    return pool->used * (sizeof(struct buffer) + BUFFER_HEADROOM + BUFFER_TAILROOM + pool->room);
+}
 void buffer_compact(
     struct buffer *buffer); // moves the bytes in use to the front, so that a head can grow to its limit
 

@@ -5,7 +5,8 @@
 #include "io/stream.h"
 
 struct pipe_pool {
-    int bytes; // of a pipe; 0: as many as the kernel gives
+    int bytes;   // of a pipe; 0: as many as the kernel gives
+    int fd_most; // descriptors from this number on are for others; 0: none are
     struct pipe *free;
     unsigned free_count, used;
 };
@@ -17,8 +18,8 @@ struct pipe {
 };
 
 void pipe_pool_free(struct pipe_pool *pool); // all pipes were given back; a zeroed struct is an empty pool
-// Empty. NULL when the process may not open another one, or when many are held by those who take their time:
-// then bytes are copied.
+// Empty. NULL when the process may not open another one, or only with descriptors that are for others, or
+// when many are held by those who take their time: then bytes are copied.
 struct pipe *pipe_take(struct pipe_pool *pool);
 void pipe_give(struct pipe *pipe); // what is in it is thrown away
 

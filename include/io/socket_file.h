@@ -17,3 +17,4 @@ int socket_file_listen(struct socket_file *file, const struct address *address, 
                        struct error *error);
 bool socket_file_set_mode(const struct socket_file *file, mode_t mode); // false: errno is set
 void socket_file_remove(struct socket_file *file);                      // nothing when there is none
+void socket_file_leave(struct socket_file *file);                       // its removal is somebody else's now

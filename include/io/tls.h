@@ -22,6 +22,10 @@ struct tls_tickets;
 struct tls_tickets *tls_tickets_new(void);
 struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets);
 void tls_tickets_unref(struct tls_tickets *tickets); // NULL is allowed
+// The keys and their age, for the process that takes over; secret. False: `bytes` are not such.
+#define TLS_TICKETS_BYTES 176
+void tls_tickets_export(struct tls_tickets *tickets, unsigned char bytes[TLS_TICKETS_BYTES]);
+bool tls_tickets_import(struct tls_tickets *tickets, const unsigned char *bytes, size_t len);
 
 struct tls_server_settings {
     const struct tls_identity *identities; // the first is for every name that no other one is for

@@ -116,7 +116,7 @@ bool experiment_read(const struct experiment *experiment, size_t arm, uint64_t t
                      struct experiment_cell *cell);
 // Sums of the groups over all lanes since the last reset; `groups` has EXPERIMENT_GROUPS items.
 void experiment_groups(const struct experiment *experiment, size_t arm, struct experiment_group *groups);
-// What `more` has is added, group by group.
+// What `more` has is added, group by group; counts end at the most that there is room for.
 void experiment_groups_add(struct experiment_group *groups, const struct experiment_group *more);
 // First-seen units by arm under the weights of `epoch`; units has room for all arms.
 void experiment_arrivals(const struct experiment *experiment, uint32_t epoch, uint64_t *units);

@@ -79,6 +79,7 @@ struct latency {
     struct histogram fine; // percentiles and evidence
     struct spread spread;
 };
+unsigned latency_bucket(uint64_t us); // of the exposed histograms
 void spread_add(struct spread *spread, uint64_t us);
 void latency_add(struct latency *latency, uint64_t us);
 
@@ -98,17 +99,22 @@ struct variant_lane { // cache-line aligned, one writer
     struct spread gap, longest_gap; // between the events of a stream: the mean and the longest of each answer
 };
 
+struct exemplars;
 struct variant_series {
     struct refcount refs;
     const char *route, *variant; // owned
     unsigned lane_count;
     struct variant_lane **lanes;
-    struct variant_series *next; // registry's list; control thread only
+    struct exemplars *_Atomic *exemplars; // by lane (metrics/exemplar.h); NULL: no request was recorded yet
+    struct variant_series *next;          // registry's list; control thread only
 };
 
 // Of the lane's writer: what one answer took. `dollars` is 0 where the variant has no price.
 void variant_tokens(struct variant_lane *lane, uint64_t prompt, uint64_t completion, double dollars);
 double variant_dollars(const struct variant_lane *lane); // any thread
+
+// Of the lane's writer: where exemplars go.
+struct exemplars *variant_exemplars(const struct variant_series *series, unsigned lane);
 
 // Sum of all lanes; `total` is zeroed first. Control thread (any reader).
 void variant_total(const struct variant_series *series, struct variant_lane *total);

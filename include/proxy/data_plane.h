@@ -2,6 +2,7 @@
 // are threads with their own event base, SO_REUSEPORT listeners, connection pools and metric lanes;
 // everything goes to them by mailbox.
 #pragma once
+#include "base/strbuf.h"
 #include "io/seal.h"
 #include "proxy/plan.h"
 #include <event2/event.h>
@@ -16,6 +17,9 @@ struct data_plane_events { // called on the control thread
     void (*plan_adopted)(uint64_t number, uint64_t at_ns, void *context);
     // Tables of tasks have something to be written down.
     void (*tasks_learned)(void *context);
+    // Spans of recorded requests (docs/tracing.md), `count` of them as JSON with commas between; the text
+    // moves to who is told, who says data_plane_spans_done when it is no more.
+    void (*spans)(struct strbuf take_spans, unsigned count, void *context);
     // Draining, and the last exchange of the last worker has ended.
     void (*drained)(void *context);
     void *context;
@@ -55,6 +59,12 @@ void data_plane_reopen_log(struct data_plane *plane); // USR1
 
 // Figures for /metrics and status.
 uint64_t data_plane_connections(const struct data_plane *plane); // open client connections
+void data_plane_spans_done(struct data_plane *plane, size_t bytes);
+// Those that are allowed at once: as configured, or what the limit of open files allows.
+uint64_t data_plane_connections_limit(const struct data_plane *plane, int64_t configured);
+uint64_t data_plane_requests(const struct data_plane *plane); // under way
+uint64_t data_plane_memory(const struct data_plane *plane);   // bytes that they hold, about
+uint64_t data_plane_spans_dropped(const struct data_plane *plane);
 uint64_t data_plane_log_dropped(const struct data_plane *plane);
 // Requests refused before a route was chosen, by reason name; calls visit for each reason.
 void data_plane_rejected(const struct data_plane *plane,

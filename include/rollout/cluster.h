@@ -10,8 +10,8 @@ struct cluster_ratio {
     size_t groups; // that have requests
 };
 struct cluster_ratio cluster_ratio(const double *requests, const double *events, size_t groups);
-// Variance over what independent requests would have, never below 1. `unit_variance` < 0: ratio * (1 -
-// ratio).
+// Variance over what independent requests would have, never below 1 nor above 2^53. `unit_variance` < 0:
+// ratio * (1 - ratio).
 double cluster_design_effect(const double *requests, const double *events, size_t groups,
                              double unit_variance);
 // Of both arms together, the rates pooled.

@@ -7,7 +7,7 @@
 #include "rollout/interval.h"
 #include "rollout/trial.h"
 
-#define CONTEST_ARMS SPLIT_ARMS
+#define CONTEST_ARMS TALLY_ARMS
 
 struct contest_settings {
     struct guard_settings goal;
@@ -43,6 +43,15 @@ void contest_advance(struct contest *contest, uint64_t now, const struct trial_s
 void contest_design(struct contest *contest, unsigned index, const struct experiment_group *groups);
 // A score of the goal's metric. `arm` as in settings.arms; others are ignored. `unit_hash` as in guard_score.
 void contest_score(struct contest *contest, size_t arm, double score, uint64_t unit_hash);
+
+// Of a fleet, as trial_collect, trial_collect_score, trial_fits, trial_take and trial_take_groups.
+void contest_collect(struct contest *contest, uint64_t now, const struct trial_source *source,
+                     struct tally *tally);
+void contest_collect_score(const struct contest *contest, size_t arm, double score, uint64_t unit_hash,
+                           struct tally *tally, struct tally_groups *groups);
+bool contest_fits(const struct contest *contest, const struct tally *tally);
+bool contest_take(struct contest *contest, const struct tally *more);
+void contest_take_groups(struct contest *contest, const struct tally_groups *groups);
 
 struct contest_view { // of an ordered pair
     double log_e, log_needed;

@@ -61,10 +61,13 @@ struct guard_levels {  // what evidence must reach
     double alpha_fine;
     unsigned acting; // guards and limits that may roll back
 };
+double guard_needed_harm(const struct guard_levels *levels); // natural logarithm of the e-value
 
 struct guard_batch { // outcomes that wait until both arms have some
     double baseline, baseline_events, candidate, candidate_events;
 };
+void guard_batch_add(struct guard_batch *batch, const struct guard_batch *more);
+bool guard_batch_holds(const struct guard_batch *batch); // no more events than outcomes, none negative
 
 struct guard { // plain data but for `settings.name`
     struct guard_settings settings;
@@ -93,6 +96,9 @@ void guard_feed_means(struct guard *guard, const struct experiment_sum *baseline
                       const struct experiment_sum *candidate);
 // `unit_hash`: whose answer it was; SCORE_WITHOUT_UNIT.
 void guard_score(struct guard *guard, bool candidate, double score, uint64_t unit_hash);
+// Scores that were fed as means: how they hang together, of baseline and candidate, instead of what was
+// known.
+void guard_take_groups(struct guard *guard, const struct score_groups *groups);
 // One answer of Prometheus; `error` NULL: the values are right. `baseline` NAN where only a maximum is asked.
 void guard_external(struct guard *guard, double baseline, double candidate, const char *error);
 // The candidate has everything: it is compared with what the baseline was (or again with the baseline).
@@ -111,6 +117,9 @@ struct guard_outcome {
 // `design_effect` >= 1; `share`: the candidate's part of both arms' requests, for requests_left.
 void guard_judge(struct guard *guard, const struct guard_levels *levels, double design_effect, double share,
                  struct guard_outcome *outcome);
+// The difference candidate - baseline, in the unit of the estimates, at which the margin ends; NAN: none
+// (limits).
+double guard_allowed(const struct guard *guard, const struct guard_outcome *outcome);
 // Where the candidate's (or the baseline's) own estimate lies, whatever the other's is; NAN: unknown.
 struct interval guard_interval(const struct guard *guard, const struct guard_outcome *outcome, bool candidate,
                                double design_effect, double alpha);

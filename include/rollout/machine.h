@@ -47,6 +47,7 @@ enum rollout_hold {
     HOLD_HOOK,         // before_step answered other than 2xx, or not at all
     HOLD_INCONCLUSIVE, // step_timeout passed without evidence, `inconclusive: hold`
     HOLD_JOURNAL,      // what is decided cannot be written to disk
+    HOLD_FLEET,        // members of the fleet have other rollouts in their files, or cannot be heard
     ROLLOUT_HOLDS
 };
 const char *rollout_hold_name(enum rollout_hold hold); // "none", "person" …
@@ -71,6 +72,10 @@ struct judgement {
     int winner;               // ab: the variant that won; -1: none yet
     uint64_t step_requests;   // of the candidate since the step began
     const char *because;      // one sentence with its figures, for what decides; never NULL
+    // NULL: the members of the fleet have the same rollout in their files, or there is no fleet. Else one
+    // sentence with which instance differs, or why none is heard: held at once, and time in the state stands
+    // still. Not looked at for a rolling update, which no fleet has.
+    const char *fleet_differs;
 };
 
 enum rollout_event_kind {
@@ -99,7 +104,8 @@ enum rollout_event_kind {
 struct rollout_event {
     enum rollout_event_kind kind;
     int64_t elapsed_ms;                // EVENT_TICK: since the last one
-    const struct judgement *judgement; // EVENT_TICK
+    const struct judgement *judgement; // EVENT_TICK; of others fleet_differs only, and it may be NULL: what
+                                       // starts or resumes then is held from its first moment
     const char *because;               // a person's reason or a failure; may be NULL
     const uint16_t *weights;           // EVENT_WEIGHTS: by variant
     const char *version; // EVENT_VERSION, EVENT_RETRY, EVENT_PROMOTE that starts: the candidate's

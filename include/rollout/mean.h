@@ -3,10 +3,17 @@
 // Kennedy, A. Ramdas, "Time-uniform central limit theory and asymptotic confidence sequences", 2021; the
 // larger variance goes to the smaller arm (docs/statistics.md: without it heavy tails deceive).
 #pragma once
+#include <stdbool.h>
+
+// No value and no count is larger: whatever is made of such means is a number.
+#define MEAN_MOST       1e100
+#define MEAN_COUNT_MOST 9007199254740992.0 // 2^53
 
 struct mean {                       // of one arm; plain data
     double count, mean, deviations; // deviations: sum of squared deviations from the mean
 };
+// None of them is beyond what values can add up to, nor count or deviations negative.
+bool mean_holds(const struct mean *mean);
 void mean_add(struct mean *mean, double value);
 // `count` values by their sum and the sum of their squares.
 void mean_merge(struct mean *mean, double count, double sum, double squares);

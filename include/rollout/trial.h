@@ -6,6 +6,8 @@
 #include "rollout/design.h"
 #include "rollout/guard.h"
 #include "rollout/sample_ratio.h"
+#include "rollout/tally.h"
+#include "rollout/tally_groups.h"
 
 // Where ticks come from: experiment_read, or a simulation. False: the tick has gone.
 struct trial_source {
@@ -76,3 +78,20 @@ void trial_watch(struct trial *trial, bool watching,
 void trial_judge(struct trial *trial, struct guard_outcome *outcomes, struct judgement *judgement);
 // Whether a guard or signal has this name and takes scores; it gets the score, of any arm.
 bool trial_score(struct trial *trial, const char *name, size_t arm, double score, uint64_t unit_hash);
+
+// ---- of a fleet (docs/statistics.md, "Of a whole fleet"): every instance collects, the one who judges takes
+
+// Reads what trial_advance reads, by the same rules, and adds it to the tally instead of feeding the guards.
+void trial_collect(struct trial *trial, uint64_t now, const struct trial_source *source, struct tally *tally);
+// As trial_score, into the tally and the groups.
+bool trial_collect_score(const struct trial *trial, const char *name, size_t arm, double score,
+                         uint64_t unit_hash, struct tally *tally, struct tally_groups *groups);
+// Whether the tally counts what these guards count. Of every instance's, before it is added to others'.
+bool trial_fits(const struct trial *trial, const struct tally *tally);
+// One batch: what is new in the tallies of all instances (tally_minus, tally_add), `elapsed_ms` after the
+// last one. Called by the clock, also when nothing is new. False: it does not fit, and nothing was taken.
+bool trial_take(struct trial *trial, const struct tally *more, int64_t elapsed_ms);
+// The groups of all instances together, once in a while: trial_design, and the same for scores.
+void trial_take_groups(struct trial *trial, const struct tally_groups *groups);
+// Instead of trial_ratio: the sample ratio's log e-value of all instances (sample_ratio_pool).
+void trial_take_ratio(struct trial *trial, double log_e);

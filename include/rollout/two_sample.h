@@ -23,6 +23,8 @@ struct two_sample_settings {
         restart_every; // harm: batches after which a product begins afresh, so that late harm is seen; 10
     double decay;      // of the baseline's history per batch; 1: none
 };
+// Of the baseline's requests some are events; products are finite, what is restarted too or -inf; and there
+// are no more restarts than batches for them (two_sample_holds).
 struct two_sample {
     struct two_sample_settings settings;
     unsigned count;                    // of alternatives
@@ -33,6 +35,7 @@ struct two_sample {
 };
 
 void two_sample_init(struct two_sample *process, const struct two_sample_settings *settings);
+bool two_sample_holds(const struct two_sample *process);
 // What the baseline did before: only the quality of the guess depends on it, never the validity.
 void two_sample_seed(struct two_sample *process, double seen, double events);
 // One batch: outcomes of both arms that belong together in time. Events may be fractional (sums of scores
@@ -48,6 +51,6 @@ double two_sample_evidence(const struct two_sample *process, double design_effec
 // The point of the line nearest to (baseline, candidate) in relative entropy, weighted by the sizes.
 void two_sample_project(double baseline_size, double candidate_size, double baseline, double candidate,
                         double rho, double delta, double *on_baseline, double *on_candidate);
-// The log e-value of one batch for one alternative.
+// The log e-value of one batch for one alternative; 0 where the line has no point inside (0, 1).
 double two_sample_batch(double baseline, double baseline_events, double candidate, double candidate_events,
                         double rate_baseline, double rate_candidate, double rho, double delta);

@@ -39,6 +39,8 @@ struct connector {
     struct event_base *base;
     struct deadlines *deadlines;
     const uint64_t *now_ns;
+    int64_t tcp_user_ms; // io/liveness.h; of connections made from now on
+    int fd_most;         // descriptors from this number on are for others; 0: none are
     struct link every, dead;
     // An event on a connection that is CONNECTING, HANDSHAKE or BUSY; stream_noted was called.
     void (*happened)(struct connection *connection, short what);
@@ -57,7 +59,9 @@ void connector_bury(struct connector *connector); // frees closed connections; n
 
 // The newest idle connection, BUSY now, or NULL.
 struct connection *connection_lease(struct connector *connector, struct endpoint *endpoint, void *user);
-// A new one, CONNECTING to the endpoint's next address in turn; NULL with errno when all failed at once.
+// A new one, CONNECTING to the endpoint's next address in turn; NULL with errno when all failed at once. When
+// descriptors run out, idle connections are closed first; then errno is EMFILE or ENFILE, which is no fault
+// of the endpoint's (io/descriptors.h).
 struct connection *connection_dial(struct connector *connector, struct endpoint *endpoint, void *user);
 // CONNECTING or HANDSHAKE and an event came: ready (BUSY now), not yet, or out of addresses: errno says why
 // the last one failed, the caller closes. CONNECT_TLS_FAILED: stream_tls_failure says why.

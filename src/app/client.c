@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define PATIENCE_MS 60000 // a reload of a large file answers when every worker uses it
+#define LOOK_MS     10000 // who looks again and again wants to know that it hangs
 
 void client_encode(struct strbuf *path, const char *text) {
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
@@ -45,24 +46,20 @@ static bool find_token(const struct invocation *invocation, char *token, size_t 
     return true;
 }
 
-static bool make_url(const struct invocation *invocation, const char *path, struct strbuf *url,
+static void make_url(const struct invocation *invocation, const char *path, struct strbuf *url,
                      const char **unix_path) {
     struct slice admin = slice_of(invocation->admin);
     *unix_path = NULL;
     if (slice_starts(admin, SLICE("unix:"))) {
         *unix_path = admin.at + 5;
         strbuf_format(url, "http://localhost%s", path);
-        return true;
+        return;
     }
     while (admin.len && admin.at[admin.len - 1] == '/')
         admin.len--;
-    if (slice_starts(admin, SLICE("https://"))) {
-        fprintf(stderr, "sluice: %s: the admin API speaks http\n", invocation->admin);
-        return false;
-    }
-    const char *scheme = slice_starts(admin, SLICE("http://")) ? "" : "http://";
+    bool complete = slice_starts(admin, SLICE("http://")) || slice_starts(admin, SLICE("https://"));
+    const char *scheme = complete ? "" : "http://";
     strbuf_format(url, "%s%.*s%s", scheme, (int)admin.len, admin.at, path);
-    return true;
 }
 
 static int judge(const struct invocation *invocation, bool answered, const struct fetch_answer *answer,
@@ -75,18 +72,25 @@ static int judge(const struct invocation *invocation, bool answered, const struc
     return answer->status >= 200 && answer->status < 300 ? EXIT_DONE : EXIT_REFUSED;
 }
 
-static int call(const struct invocation *invocation, const char *path, const char *body, bool quietly,
+struct manner {
+    bool quietly;
+    int64_t timeout_ms;
+};
+
+static int call(const struct invocation *invocation, const char *path, const char *body, struct manner manner,
                 struct strbuf *out) {
     struct strbuf url = {0};
     char token_text[4096];
     const char *token, *unix_path;
     static struct header_config json_body = {"Content-Type", "application/json"};
     struct header_list headers = {&json_body, body ? 1 : 0};
-    if (!find_token(invocation, token_text, sizeof token_text, &token) ||
-        !make_url(invocation, path, &url, &unix_path)) {
-        strbuf_free(&url);
+    if (!find_token(invocation, token_text, sizeof token_text, &token))
         return EXIT_USAGE;
-    }
+    make_url(invocation, path, &url, &unix_path);
+    struct pool_tls_config tls = {.ca = invocation->ca,
+                                  .certificate = invocation->certificate,
+                                  .private_key = invocation->certificate,
+                                  .verify = true};
     char agent[64];
     snprintf(agent, sizeof agent, "sluice/%s", version_text());
     struct fetch_request request = {
@@ -97,20 +101,24 @@ static int call(const struct invocation *invocation, const char *path, const cha
         .user_agent = agent,
         .bearer = token,
         .unix_path = unix_path,
-        .timeout_ms = PATIENCE_MS,
+        .tls = &tls,
+        .timeout_ms = manner.timeout_ms,
         .most_body = (size_t)256 << 20,
     };
     struct fetch_answer answer = {0};
     fetch_setup();
-    int result = judge(invocation, fetch_wait(&request, &answer), &answer, quietly);
+    int result = judge(invocation, fetch_wait(&request, &answer), &answer, manner.quietly);
     *out = answer.body;
+    explicit_bzero(token_text, sizeof token_text);
     strbuf_free(&url);
     return result;
 }
 
+static const struct manner patient = {.timeout_ms = PATIENCE_MS};
+
 int client_call_quietly(const struct invocation *invocation, const char *path, const char *body,
                         struct strbuf *out) {
-    return call(invocation, path, body, false, out);
+    return call(invocation, path, body, patient, out);
 }
 
 static void print_refusal(const struct invocation *invocation, const struct strbuf *body) {
@@ -130,11 +138,11 @@ int client_tell(const struct invocation *invocation, int result, const struct st
 }
 
 int client_call(const struct invocation *invocation, const char *path, const char *body, struct strbuf *out) {
-    return client_tell(invocation, call(invocation, path, body, false, out), out);
+    return client_tell(invocation, call(invocation, path, body, patient, out), out);
 }
 
 int client_ask(const struct invocation *invocation, const char *path, struct strbuf *out, bool quietly) {
-    return call(invocation, path, NULL, quietly, out);
+    return call(invocation, path, NULL, (struct manner){quietly, LOOK_MS}, out);
 }
 
 int client_print(const struct invocation *invocation, const char *path,

@@ -18,8 +18,13 @@ static const struct command commands[] = {
     {"demo", "[options]", "Simulated model servers, the proxy in front, traffic and a live table.", 0, 0, -1,
      NULL, demo_main},
     {"simulate", "[options]", "One simulated OpenAI-compatible model server.", 0, 0, -1, NULL, simulate_main},
-    {"status", "[ROUTE]", "What is running: routes, variants, weights, health.", CLIENT, 0, 1, command_status,
-     NULL},
+    {"status", "[ROUTE]",
+     "What is running: routes, variants, weights, health.\n"
+     "On a terminal it stays there and is redrawn each second, with what each variant did in the last two\n"
+     "minutes and how far the step is, until q or Ctrl-C; when the daemon goes away it says so and exits 5.\n"
+     "With --fleet: which instances there are, which leads, and whether their rollouts are the same; exit 1\n"
+     "where the daemon belongs to none.",
+     CLIENT | OPTION_ONCE | OPTION_FLEET, 0, 1, command_status, NULL},
     {"assign", "ROUTE UNIT…",
      "Which bucket and variant a unit gets, and why. With -c FILE it is computed from the file, without a\n"
      "daemon, and printed as unit, bucket and variant with tabs between; the unit - reads units from stdin,\n"

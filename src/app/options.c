@@ -20,12 +20,22 @@ static const struct {
     {OPTION_CLIENT,
      {"admin", required_argument, NULL, 'a'},
      "ADDRESS",
-     "the daemon's admin address, http://HOST:PORT or unix:PATH\n"
+     "the daemon's admin address, http://HOST:PORT, https://HOST:PORT or unix:PATH\n"
      "                         (default $SLUICE_ADMIN, else " DEFAULT_ADMIN ")"},
     {OPTION_CLIENT,
      {"token-file", required_argument, NULL, 't'},
      "FILE",
      "holds the admin token (default: the token in $SLUICE_TOKEN)"},
+    {OPTION_CLIENT,
+     {"ca", required_argument, NULL, 'A'},
+     "FILE",
+     "authorities that an https address must be vouched for by\n"
+     "                         (default $SLUICE_CA, else the system's)"},
+    {OPTION_CLIENT,
+     {"certificate", required_argument, NULL, 'C'},
+     "FILE",
+     "PEM file with a certificate and its key, where the daemon asks for one\n"
+     "                         (default $SLUICE_CERTIFICATE)"},
     {OPTION_FULL, {"full", no_argument, NULL, 'f'}, NULL, "straight to 100 %"},
     {OPTION_REASON, {"reason", required_argument, NULL, 'r'}, "TEXT", "why; it is kept with the decision"},
     {OPTION_LAST, {"last", required_argument, NULL, 'l'}, "N", "only the last N decisions"},
@@ -35,6 +45,14 @@ static const struct {
      NULL,
      "exit 0 when it was promoted, 3 when it was rolled back, 4 when it stopped\n"
      "                         or waits for evidence that did not come (else 0 for all of them)"},
+    {OPTION_ONCE,
+     {"once", no_argument, NULL, 'o'},
+     NULL,
+     "print it once and end; so it does where stdout is no terminal, and with --json"},
+    {OPTION_FLEET,
+     {"fleet", no_argument, NULL, 'F'},
+     NULL,
+     "the instances of the fleet that the daemon belongs to, instead (docs/fleet.md)"},
     {~0u, {"help", no_argument, NULL, 'h'}, NULL, "this text"},
 };
 #define KNOWN (sizeof known / sizeof *known)
@@ -86,6 +104,12 @@ static bool take(struct invocation *invocation, int letter, const char *value) {
     case 'e':
         invocation->exit_status = true;
         break;
+    case 'o':
+        invocation->once = true;
+        break;
+    case 'F':
+        invocation->fleet = true;
+        break;
     case 'c':
         invocation->config = value;
         break;
@@ -100,6 +124,12 @@ static bool take(struct invocation *invocation, int letter, const char *value) {
         break;
     case 't':
         invocation->token_file = value;
+        break;
+    case 'A':
+        invocation->ca = value;
+        break;
+    case 'C':
+        invocation->certificate = value;
         break;
     default:
         break;
@@ -129,6 +159,11 @@ static bool refuse(const struct command *command, const char *what, int *exit_co
             command->options ? " [options]" : "", command->arguments[0] ? " " : "", command->arguments);
     *exit_code = EXIT_USAGE;
     return false;
+}
+
+static const char *settled(const char *given, const char *variable, const char *otherwise) {
+    const char *value = given ? given : getenv(variable);
+    return value && *value ? value : otherwise;
 }
 
 bool options_read(const struct command *command, int argc, char **argv, struct invocation *invocation,
@@ -161,9 +196,9 @@ bool options_read(const struct command *command, int argc, char **argv, struct i
         return refuse(command, "an argument is missing", exit_code);
     if (command->most_arguments >= 0 && invocation->argument_count > command->most_arguments)
         return refuse(command, "too many arguments", exit_code);
-    const char *from_environment = getenv("SLUICE_ADMIN");
-    if (!invocation->admin)
-        invocation->admin = from_environment && *from_environment ? from_environment : DEFAULT_ADMIN;
+    invocation->admin = settled(invocation->admin, "SLUICE_ADMIN", DEFAULT_ADMIN);
+    invocation->ca = settled(invocation->ca, "SLUICE_CA", NULL);
+    invocation->certificate = settled(invocation->certificate, "SLUICE_CERTIFICATE", NULL);
     return true;
 }
 

@@ -4,8 +4,10 @@
 #include "app/commands.h"
 #include "base/clock.h"
 #include "decision_text.h"
+#include "foot.h"
 #include "member.h"
 #include "panel.h"
+#include "past.h"
 #include "rollout_text.h"
 
 #include <stdlib.h>
@@ -83,10 +85,9 @@ static bool starting(const struct strbuf *answer) {
 }
 
 // A daemon that went away in between is waited for, and so is one that starts. -1: look again.
-static int missed(struct watch *watch, struct panel *panel, const struct invocation *invocation, int result,
+static int missed(struct watch *watch, struct foot *foot, const struct invocation *invocation, int result,
                   const struct strbuf *answer) {
-    panel_erase(panel);
-    fflush(stdout);
+    foot_erase(foot);
     bool away = result == EXIT_UNREACHABLE || starting(answer);
     if (!away || !watch->begun || ++watch->missed >= MISSED_MOST)
         return client_tell(invocation, result, answer);
@@ -95,8 +96,20 @@ static int missed(struct watch *watch, struct panel *panel, const struct invocat
     return -1;
 }
 
-static int seen(struct watch *watch, struct panel *panel, const struct strbuf *route_answer,
-                const struct strbuf *decided_answer, const struct strbuf *history_answer) {
+static void draw(const struct invocation *invocation, struct foot *foot, const json_t *route) {
+    struct strbuf text = {0};
+    struct panel_look how = {.fine = foot->fine, .columns = foot_size().columns};
+    if (!foot->on) // without it nothing is drawn of the past
+        return;
+    json_t *past = past_ask(invocation, invocation->arguments[0], PANEL_POINTS);
+    panel_write(&text, route, past, &how);
+    foot_draw(foot, strbuf_as_slice(&text));
+    json_decref(past);
+    strbuf_free(&text);
+}
+
+static int seen(struct watch *watch, const struct invocation *invocation, struct foot *foot,
+                const struct strbuf *route_answer, const struct strbuf *decided_answer) {
     json_t *route = json_loadb(route_answer->at, route_answer->len, 0, NULL);
     json_t *decided = json_loadb(decided_answer->at, decided_answer->len, 0, NULL);
     const json_t *rollout = json_object_get(route, "rollout");
@@ -104,14 +117,11 @@ static int seen(struct watch *watch, struct panel *panel, const struct strbuf *r
     watch_decisions(watch, decided, &out);
     watch_rollout(watch, rollout, clock_wall_ms(), &out);
     if (out.len)
-        panel_erase(panel);
+        foot_erase(foot);
     fwrite(out.at ? out.at : "", 1, out.len, stdout);
     fflush(stdout); // whoever reads a pipe follows too
     strbuf_free(&out);
-    json_t *history =
-        history_answer->len ? json_loadb(history_answer->at, history_answer->len, 0, NULL) : NULL;
-    panel_draw(panel, route, history);
-    json_decref(history);
+    draw(invocation, foot, route);
     watch->missed = 0;
     int result = watch_end(rollout);
     json_decref(route);
@@ -120,33 +130,22 @@ static int seen(struct watch *watch, struct panel *panel, const struct strbuf *r
 }
 
 struct paths {
-    struct strbuf route, decisions, history;
+    struct strbuf route, decisions;
 };
 
-static void ask_history(const struct invocation *invocation, struct paths *paths, struct strbuf *answer) {
-    uint64_t since = clock_wall_ms() / 1000 - (PANEL_POINTS + 1) * 5; // what is drawn, and a little more
-    strbuf_clear(&paths->history);
-    client_route_path(&paths->history, invocation, "history");
-    strbuf_format(&paths->history, "?since=%llu", (unsigned long long)since);
-    client_ask(invocation, strbuf_text(&paths->history), answer, true);
-}
-
 // One look. -1: it goes on; else how the command ends.
-static int look(struct watch *watch, struct panel *panel, const struct invocation *invocation,
+static int look(struct watch *watch, struct foot *foot, const struct invocation *invocation,
                 struct paths *paths) {
-    struct strbuf route = {0}, decided = {0}, history = {0};
+    struct strbuf route = {0}, decided = {0};
     bool quietly = watch->begun && watch->missed + 1 < MISSED_MOST;
     int result = client_ask(invocation, strbuf_text(&paths->route), &route, quietly);
     if (result != EXIT_DONE) {
-        result = missed(watch, panel, invocation, result, &route);
+        result = missed(watch, foot, invocation, result, &route);
     } else { // the decisions after the state, so that what led to it is among them
         result = client_ask(invocation, strbuf_text(&paths->decisions), &decided, quietly);
-        if (panel->on && result == EXIT_DONE) // without it nothing is drawn of the past
-            ask_history(invocation, paths, &history);
-        result = result == EXIT_DONE ? seen(watch, panel, &route, &decided, &history)
-                                     : missed(watch, panel, invocation, result, &decided);
+        result = result == EXIT_DONE ? seen(watch, invocation, foot, &route, &decided)
+                                     : missed(watch, foot, invocation, result, &decided);
     }
-    strbuf_free(&history);
     strbuf_free(&route);
     strbuf_free(&decided);
     return result;
@@ -156,19 +155,19 @@ static int look(struct watch *watch, struct panel *panel, const struct invocatio
 int command_watch(const struct invocation *invocation) {
     struct paths paths = {0};
     struct watch watch = {.as_json = invocation->json};
-    struct panel panel;
+    struct foot foot;
     client_route_path(&paths.route, invocation, "");
     client_route_path(&paths.decisions, invocation, "decisions");
     strbuf_format(&paths.decisions, "?last=%d", DECISIONS_ASKED);
-    panel_begin(&panel, !invocation->json);
+    foot_begin(&foot, !invocation->json);
     int result;
-    while ((result = look(&watch, &panel, invocation, &paths)) < 0)
+    while ((result = look(&watch, &foot, invocation, &paths)) < 0)
         nanosleep(&a_second, NULL);
     if (!invocation->exit_status && (result == EXIT_ROLLED_BACK || result == EXIT_TIMED_OUT))
         result = EXIT_DONE;
+    foot_free(&foot);
     watch_free(&watch);
     strbuf_free(&paths.route);
     strbuf_free(&paths.decisions);
-    strbuf_free(&paths.history);
     return result;
 }

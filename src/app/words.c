@@ -13,7 +13,7 @@ void words_plain(struct strbuf *out, const char *text) {
 
 void words_duration(struct strbuf *out, double seconds) {
     long long left = seconds > 0 && seconds < 1e15 ? (long long)(seconds + 0.5) : 0;
-    if (seconds < 60 && seconds > 0 && fmod(seconds, 1) >= 0.05)
+    if (seconds < 59.95 && seconds > 0 && fmod(seconds, 1) >= 0.05)
         strbuf_format(out, "%.1f s", seconds);
     else if (left < 60)
         strbuf_format(out, "%lld s", left);

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,6 +14,17 @@ uint64_t clock_wall_ms(void) {
     struct timespec now;
     must(clock_gettime(CLOCK_REALTIME, &now) == 0);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
+}
+
+uint64_t clock_steady_ms(void) {
+    static atomic_ullong start_ms; // Unix time when the monotonic clock began
+    uint64_t since_ms = clock_monotonic_ns() / NS_PER_MS;
+    unsigned long long start = atomic_load_explicit(&start_ms, memory_order_relaxed);
+    if (start == 0) {
+        unsigned long long mine = clock_wall_ms() - since_ms; // the first thread's counts
+        start = atomic_compare_exchange_strong(&start_ms, &start, mine) ? mine : start;
+    }
+    return start + since_ms;
 }
 
 static void put_digits(char *at, uint64_t value, int digits) {

@@ -2,7 +2,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -126,6 +130,7 @@ static const char *read_conversion(const char *at, va_list *args, struct convers
 
 static int format_integer(char *out, size_t room, const struct conversion *c, va_list *args) {
     switch (c->length) {
+    // NOLINTNEXTLINE(bugprone-branch-clone): they differ by the type that is taken
     case 'l':
         return snprintf(out, room, c->text, va_arg(*args, long));
     case 'L':
@@ -181,6 +186,52 @@ static void put_pairs(struct line *line, const char *format, va_list *args) {
     }
 }
 
+// ---- the end of the line
+
+// Who writes a log must not wait for who reads it: a worker would keep all its clients waiting. A pipe that
+// polls writable takes PIPE_BUF bytes at once, and a line is no longer than that; the lock sees to it that no
+// other thread takes the room in between. (O_NONBLOCK would hold for everybody who shares the descriptor.)
+_Static_assert(sizeof((struct line *)0)->text <= PIPE_BUF, "a line goes into a pipe in one piece");
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static atomic_ullong lost;             // lines, in all
+static unsigned long long lost_untold; // under the lock
+static bool torn;                      // … the last line has no end: a full disk took a part of it
+
+static bool tell(const char *text, size_t len) {
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    ssize_t n = -1;
+    if (poll(&out, 1, 0) == 1)
+        do
+            n = write(STDERR_FILENO, text, len);
+        while (n < 0 && errno == EINTR);
+    if (n == (ssize_t)len)
+        return true;
+    torn = torn || n > 0;
+    lost_untold++;
+    atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+    return false;
+}
+
+// What is missing stands where it is missing. False: the same fate awaits the next line, which is counted.
+static bool tell_of_lost(void) {
+    char text[128], when[CLOCK_ISO_BYTES];
+    unsigned long long count = lost_untold;
+    if (count == 0)
+        return true;
+    clock_iso(clock_wall_ms(), when);
+    int len = snprintf(text, sizeof text, "%s%s warn log lines were lost count=%llu\n", torn ? "\n" : "",
+                       when, count);
+    if (!tell(text, (size_t)len)) // counted as the line that was to follow
+        return false;
+    lost_untold = 0;
+    torn = false;
+    return true;
+}
+
+uint64_t log_lost(void) {
+    return atomic_load_explicit(&lost, memory_order_relaxed);
+}
+
 void log_write(enum log_level level, const char *sentence, const char *format, ...) {
     if (level < least_level)
         return;
@@ -206,8 +257,10 @@ void log_write(enum log_level level, const char *sentence, const char *format, .
         line.len += sizeof "…" - 1;
     }
     line.text[line.len++] = '\n';
-    ssize_t written = write(STDERR_FILENO, line.text, line.len);
-    (void)written; // nowhere left to say it
+    pthread_mutex_lock(&turn);
+    if (tell_of_lost())
+        tell(line.text, line.len);
+    pthread_mutex_unlock(&turn);
     errno = saved;
 }
 

@@ -1,13 +1,15 @@
 #include "base/mem.h"
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-// Neither of the two ways to die may allocate or take stdio's lock: one write(2), then a core for the
-// debugger.
+// Neither of the two ways to die may allocate, take stdio's lock or wait for who reads the log: one write(2),
+// then a core for the debugger.
 static _Noreturn void die(const char *text, size_t len) {
-    ssize_t written = write(STDERR_FILENO, text, len);
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    ssize_t written = poll(&out, 1, 0) == 1 ? write(STDERR_FILENO, text, len) : 0;
     (void)written;
     abort();
 }

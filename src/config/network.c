@@ -71,10 +71,7 @@ enum network_fault network_parse(struct slice text, struct network *network) {
         return NETWORK_BITS;
     bool any = clear_behind(bytes, count, (unsigned)bits);
     network->first = ip_of_bytes(bytes, count);
-    if (count == 16 && network->first.family == IP_4 && bits < 96) { // ::ffff:0:0 stands for no IPv4 there
-        network->first = (struct ip){.family = IP_6};
-        memcpy(network->first.bytes, bytes, 16);
-    }
+    // What is shorter than ::ffff:0:0/96 has lost a bit of the ffff, and is no IPv4 any more.
     network->bits = count == 16 && network->first.family == IP_4 ? (unsigned)bits - 96 : (unsigned)bits;
     return any ? NETWORK_HOST_BITS : NETWORK_FINE;
 }

@@ -234,7 +234,7 @@ static void write_json(const struct node *node, struct strbuf *out) {
             write_json(map ? node->pairs[i].value : node->items[i], out);
         }
         strbuf_char(out, map ? '}' : ']');
-    } else if (node_is_null(node)) {
+    } else if (node->kind == NODE_BROKEN || node_is_null(node)) { // what is broken is in the report
         strbuf_literal(out, "null");
     } else if (!node->quoted && (strcmp(node->text, "true") == 0 || strcmp(node->text, "false") == 0 ||
                                  value_json_number(node->text))) {

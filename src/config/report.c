@@ -1,8 +1,12 @@
 #include "report.h"
 #include "base/mem.h"
+#include "base/redact.h"
 #include "base/strbuf.h"
 #include <stdio.h>
 #include <stdlib.h>
+
+// Mistakes of one file that are kept.
+#define REPORT_MOST 1000
 
 void report_add(struct report *report, struct place place, const char *hint, const char *format, ...) {
     char text[1024];
@@ -10,10 +14,14 @@ void report_add(struct report *report, struct place place, const char *hint, con
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    for (size_t i = 0; i < report->expansion_count; i++)
+        redact_value(text, sizeof text, report->expansions[i].name, report->expansions[i].value);
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
     report->refusals++;
+    if (report->count >= REPORT_MOST) // more help nobody, and are as many as somebody likes
+        return;
     if (report->count == report->cap) {
         report->cap = report->cap ? report->cap * 2 : 16;
         report->items = mem_resize(report->items, report->cap * sizeof *report->items);
@@ -21,6 +29,15 @@ void report_add(struct report *report, struct place place, const char *hint, con
     if (place.line == 0)
         place = (struct place){1, 1};
     report->items[report->count++] = (struct diagnostic){place, mem_copy_string(text), mem_copy_string(hint)};
+}
+
+void report_expanded(struct report *report, const char *name, const char *value) {
+    for (size_t i = 0; i < report->expansion_count; i++)
+        if (strcmp(report->expansions[i].name, name) == 0)
+            return;
+    report->expansions =
+        mem_resize(report->expansions, (report->expansion_count + 1) * sizeof *report->expansions);
+    report->expansions[report->expansion_count++] = (struct expansion){name, value};
 }
 
 void report_note(struct report *report, const void *field, struct place place, bool refused) {
@@ -75,6 +92,7 @@ void report_take(struct report *report, struct diagnostics *diagnostics) {
         qsort(report->items, report->count, sizeof *report->items, by_place);
     *diagnostics = (struct diagnostics){report->items, report->count};
     mem_free(report->notes);
+    mem_free(report->expansions);
     *report = (struct report){0};
 }
 

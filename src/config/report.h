@@ -8,6 +8,9 @@ struct noted { // a field that the file gave
     struct place place; // of its value
     bool refused;
 };
+struct expansion { // of ${NAME}; both live as long as the report
+    const char *name, *value;
+};
 struct report {
     struct diagnostic *items;
     size_t count, cap;
@@ -15,6 +18,8 @@ struct report {
     struct noted *notes;
     size_t note_count, note_cap;
     bool sorted; // the notes, for look-ups
+    struct expansion *expansions;
+    size_t expansion_count;
 };
 // Remembers that the file gave `field` (known by its address) and where. `refused`: a mistake in it was
 // reported already, so that no check should complain of what follows from that. Structs are noted only when
@@ -23,6 +28,10 @@ void report_note(struct report *report, const void *field, struct place place, b
 bool report_given(struct report *report, const void *field);
 bool report_refused(struct report *report, const void *field);
 struct place report_place(struct report *report, const void *field, struct place otherwise);
+
+// From now on no diagnostic shows that value, which came from the environment and may be a secret: it shows
+// ${NAME}.
+void report_expanded(struct report *report, const char *name, const char *value);
 
 // The texts are copied to the heap; diagnostics_free releases them. hint may be NULL. Control characters of
 // quoted values become `?`: a diagnostic is one line.

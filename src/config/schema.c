@@ -4,7 +4,7 @@
 #define SECTION(keys_, ...) \
     { .keys = keys_, .count = COUNT(keys_), __VA_ARGS__ }
 
-// ---- listeners, admin, log
+// ---- listeners, log
 
 #define CERTIFICATE_KEYS(base)                                                                              \
     {"certificate", TYPE_PATH, (base) + offsetof(struct certificate_config, certificate),                   \
@@ -64,18 +64,6 @@ static const struct section listener =
     SECTION(listener_keys, .what = "a listener", .size = sizeof(struct listener_config),
             .place_offset = 1 + offsetof(struct listener_config, place));
 
-static const struct key admin_keys[] = {
-    {"address", TYPE_STRING, offsetof(struct admin_config, address), .standard = "127.0.0.1:9901",
-     .help = "Where commands, dashboards and Prometheus connect; `unix:/path` too."},
-    {"token_file", TYPE_PATH, offsetof(struct admin_config, token_file),
-     .help = "File with the token that every call which changes something must carry; without one such calls "
-             "are accepted only over a "
-             "unix socket or from loopback."},
-};
-static const struct section admin =
-    SECTION(admin_keys, .what = "`admin`", .size = sizeof(struct admin_config),
-            .place_offset = 1 + offsetof(struct admin_config, place));
-
 static const char *const log_formats[] = {"json", NULL};
 static const struct key access_log_keys[] = {
     {"path", TYPE_PATH, offsetof(struct access_log_config, path), .flags = KEY_OFF | KEY_REQUIRED,
@@ -86,27 +74,6 @@ static const struct key access_log_keys[] = {
 static const struct section access_log =
     SECTION(access_log_keys, .what = "`access_log`", .size = sizeof(struct access_log_config),
             .place_offset = 1 + offsetof(struct access_log_config, place));
-
-// ---- limits and time-outs
-
-static const struct key limits_keys[] = {
-    {"connections", TYPE_INTEGER, offsetof(struct limits_config, connections), .standard = "50000",
-     .least = 1, .most = 10000000, .help = "Client connections at once; more are answered 503."},
-    {"handshakes", TYPE_INTEGER, offsetof(struct limits_config, handshakes), .standard = "1000", .least = 1,
-     .most = 10000000, .help = "TLS handshakes with clients at once; connections past it are closed."},
-    {"header_bytes", TYPE_SIZE, offsetof(struct limits_config, header_bytes), .standard = "32KiB",
-     .least = 1024, .most = 65536 - 1024, .type_text = "1KiB to 63KiB",
-     .help = "Request line and header together; 431 past it."},
-    {"body_bytes", TYPE_SIZE, offsetof(struct limits_config, body_bytes), .standard = "100MiB", .least = 0,
-     .most = INT64_MAX, .help = "Of one request; 413 past it."},
-    {"buffered_body_bytes", TYPE_SIZE, offsetof(struct limits_config, buffered_body_bytes),
-     .standard = "1MiB", .least = 0, .most = 1 << 30, .type_text = "0 to 1GiB",
-     .help = "The most of a request body that is held in memory (retries, JSON conditions). A larger body is "
-             "passed on without: it is not "
-             "sent twice, and JSON conditions and units in it count as absent."},
-};
-static const struct section limits =
-    SECTION(limits_keys, .what = "`limits`", .size = sizeof(struct limits_config));
 
 // ---- pools
 
@@ -380,10 +347,11 @@ static const struct section route =
     SECTION(route_keys, .what = "a route", .size = sizeof(struct route_config),
             .place_offset = 1 + offsetof(struct route_config, place));
 
+static const char *const seccomp_modes[] = {"on", "log", "off", NULL};
 static const struct key root_keys[] = {
     {"listeners", TYPE_LIST, offsetof(struct config, listeners), offsetof(struct config, listener_count),
      .child = &listener, .flags = KEY_REQUIRED, .help = "Addresses that accept client connections."},
-    {"admin", TYPE_STRUCT, offsetof(struct config, admin), .child = &admin,
+    {"admin", TYPE_STRUCT, offsetof(struct config, admin), .child = &schema_admin,
      .help = "Where the daemon is asked and told."},
     {"workers", TYPE_CUSTOM, offsetof(struct config, workers), .read = read_workers,
      .type_text = "`auto` or 1 to 256", .standard = "auto",
@@ -396,15 +364,28 @@ static const struct key root_keys[] = {
              "sooner, for a core that is busy all the while. See performance.md."},
     {"state_dir", TYPE_PATH, offsetof(struct config, state_dir), .standard = "/var/lib/sluice",
      .help = "Rollouts survive restarts here. A change needs a restart."},
+    {"user", TYPE_STRING, offsetof(struct config, user),
+     .help =
+         "`NAME` or `NAME:GROUP`: whom a daemon that root started becomes before it serves. Ports below 1024 "
+         "stay within its reach. A change needs a restart. See security.md."},
+    {"seccomp", TYPE_ENUM, offsetof(struct config, seccomp), .choices = seccomp_modes, .standard = "on",
+     .help = "Whether the kernel refuses system calls that serving does not need; `log`: they are done and "
+             "written to the kernel's log. A change needs a restart. See security.md."},
+    {"core_dumps", TYPE_BOOL, offsetof(struct config, core_dumps), .standard = "false",
+     .help =
+         "`true`: a crash may leave a core file, which holds tokens, keys and requests, and debuggers of the "
+         "same user may attach. A change needs a restart."},
     {"shutdown_grace", TYPE_DURATION, offsetof(struct config, shutdown_grace), .standard = "30s",
      .help = "How long requests may go on after TERM."},
+    {"upgrade_timeout", TYPE_DURATION, offsetof(struct config, upgrade_timeout), .standard = "30s",
+     .help = "How long a new binary (USR2) may take until it serves; then the running one goes on."},
     {"access_log", TYPE_STRUCT, offsetof(struct config, access_log), .child = &access_log,
      .help = "Off by default."},
     {"trusted_proxies", TYPE_CUSTOM, offsetof(struct config, trusted_proxies), .read = read_networks,
      .type_text = "list of networks",
      .help = "Peers whose word is taken for who the client is: `10.0.0.0/8`, `2001:db8::/32`, single "
              "addresses, `unix` (peers on unix sockets). See client-address.md."},
-    {"limits", TYPE_STRUCT, offsetof(struct config, limits), .child = &limits,
+    {"limits", TYPE_STRUCT, offsetof(struct config, limits), .child = &schema_limits,
      .help = "What a client may use."},
     {"timeouts", TYPE_STRUCT, offsetof(struct config, timeouts), .child = &schema_timeouts,
      .help = "A route may override each, and a pool goes before its route. Until the route is known the "
@@ -412,6 +393,10 @@ static const struct key root_keys[] = {
              "hold, also while a body is read that decides it."},
     {"resolver", TYPE_STRUCT, offsetof(struct config, resolver), .child = &schema_resolver,
      .help = "How the names of endpoints become addresses."},
+    {"tracing", TYPE_OPTIONAL, offsetof(struct config, tracing), .child = &schema_tracing,
+     .help = "Spans of requests for OpenTelemetry; absent: none. See tracing.md."},
+    {"fleet", TYPE_OPTIONAL, offsetof(struct config, fleet), .child = &schema_fleet,
+     .help = "Many proxies that share their rollouts; absent: this one is alone. See fleet.md."},
     {"pools", TYPE_NAMED, offsetof(struct config, pools), offsetof(struct config, pool_count), .child = &pool,
      .flags = KEY_REQUIRED, .help = "Named sets of interchangeable endpoints."},
     {"routes", TYPE_LIST, offsetof(struct config, routes), offsetof(struct config, route_count),

@@ -88,6 +88,7 @@ void settle_plain(struct settle *settle, const struct key *key, const struct nod
 // ---- readers of special forms (special.c)
 
 void read_workers(struct settle *settle, const struct node *node, void *field);
+void read_memory(struct settle *settle, const struct node *node, void *field); // memory.c
 void read_sticky_by(struct settle *settle, const struct node *node, void *field);
 void read_retry_on(struct settle *settle, const struct node *node, void *field);
 void read_step(struct settle *settle, const struct node *node, void *field);
@@ -99,8 +100,12 @@ void read_limits(struct settle *settle, const struct node *node, void *field);
 void read_task_learn(struct settle *settle, const struct node *node, void *field); // affinity.c
 void read_task_use(struct settle *settle, const struct node *node, void *field);   // affinity.c
 void read_endpoint_url(struct settle *settle, const struct node *node, void *object);
+extern const struct section schema_admin;                              // schema_admin.c
 extern const struct section schema_affinity;                           // schema_affinity.c
 extern const struct section schema_rollout;                            // schema_rollout.c
 extern const struct section schema_resolver;                           // schema_resolver.c
+extern const struct section schema_tracing;                            // schema_tracing.c
+extern const struct section schema_fleet;                              // schema_fleet.c
+extern const struct section schema_limits;                             // schema_limits.c
 extern const struct section schema_timeouts, schema_own_timeouts;      // schema_timeouts.c
 extern const struct section schema_probe_request, schema_probe_expect; // schema_probe.c

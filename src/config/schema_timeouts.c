@@ -1,11 +1,11 @@
 // The keys of `timeouts`: global, and of a route or a pool.
 #include "schema.h"
 
-#define TIMEOUT(name_, standard_, flags_, help_)                                                  \
-    {                                                                                             \
-        .name = #name_, .type = TYPE_DURATION, .offset = offsetof(struct timeouts_config, name_), \
-        .standard = standard_, .flags = flags_, .help = help_, .least = 1, .most = 2592000000,    \
-        .type_text = "1ms to 30d"                                                                 \
+#define TIMEOUT(name_, standard_, flags_, help_)                                                     \
+    {                                                                                                \
+        .name = #name_, .type = TYPE_DURATION, .offset = offsetof(struct timeouts_config, name_),    \
+        .standard = (standard_), .flags = (flags_), .help = (help_), .least = 1, .most = 2592000000, \
+        .type_text = "1ms to 30d"                                                                    \
     }
 static const struct key timeouts_keys[] = {
     TIMEOUT(handshake, "10s", KEY_OFF,
@@ -23,6 +23,11 @@ static const struct key timeouts_keys[] = {
         "From the end of the request's head to the last byte of the response, with every wait in a queue and "
         "every attempt: 504, or 408 when it is the client's body that is late; a response that has begun is "
         "cut."),
+    TIMEOUT(
+        tcp_user, "2m", KEY_OFF,
+        "How long the other end of a TCP connection, client or endpoint, may leave what was sent or a "
+        "keep-alive probe without an answer (TCP_USER_TIMEOUT): a machine that vanished without a word. One "
+        "that is there and takes nothing for so long is cut off too. For connections made from then on."),
 };
 const struct section schema_timeouts = {.keys = timeouts_keys,
                                         .count = sizeof timeouts_keys / sizeof *timeouts_keys,

@@ -40,7 +40,7 @@ const char *settle_path(struct settle *settle, const struct node *node) {
             memcpy(more, settle->paths, settle->path_count * sizeof *more);
         settle->paths = more;
     }
-    settle->paths[settle->path_count++] = (struct path_config){path, node->place};
+    settle->paths[settle->path_count++] = (struct path_config){path, node->place, node->text};
     return path;
 }
 

@@ -1,4 +1,5 @@
 // Readers of the few forms that are no plain values.
+#include "base/redact.h"
 #include "config/rollout.h"
 #include "schema.h"
 #include "value.h"
@@ -243,6 +244,15 @@ static void read_endpoint_path(struct settle *settle, const struct node *node,
     endpoint->port = 80;
 }
 
+static const char *without_userinfo(struct settle *settle, const char *url) {
+    struct strbuf shown = {0};
+    if (!redact_target(slice_of(url), &shown))
+        return url;
+    const char *copy = arena_string(settle->arena, strbuf_as_slice(&shown));
+    strbuf_free(&shown);
+    return copy;
+}
+
 // http://host:port, scheme, host and port only. A slash at the end is what people paste.
 void read_endpoint_url(struct settle *settle, const struct node *node, void *object) {
     struct endpoint_config *endpoint = object;
@@ -260,9 +270,11 @@ void read_endpoint_url(struct settle *settle, const struct node *node, void *obj
     char *url = arena_string(settle->arena, slice_make(node->text, len));
     if (scheme == 7 && strncmp(url, "http://", 7) != 0) {
         report_add(settle->report, node->place, "write http://host:port",
-                   "endpoint \"%.200s\" must start with http://, https:// or unix:/", node->text);
+                   "endpoint \"%.200s\" must start with http://, https:// or unix:/",
+                   without_userinfo(settle, node->text));
         return;
     }
+    const char *shown = without_userinfo(settle, node->text);
     const char *rest = len > scheme ? url + scheme : "", *close = *rest == '[' ? strchr(rest, ']') : NULL;
     const char *colon = strchr(close ? close : rest, ':');
     int64_t port = scheme == 8 ? 443 : 80;
@@ -270,9 +282,9 @@ void read_endpoint_url(struct settle *settle, const struct node *node, void *obj
     const char *host = arena_string(settle->arena, slice_make(rest, host_len));
     if (!endpoint_host(host) || strpbrk(rest, "/?#@") || (close && colon && colon != close + 1)) {
         report_add(settle->report, node->place, "scheme, host and port only",
-                   "endpoint \"%.200s\" is not of the form http://host:port", node->text);
+                   "endpoint \"%.200s\" is not of the form http://host:port", shown);
     } else if (colon && (!value_integer(colon + 1, &port) || port < 1 || port > 65535)) {
-        report_add(settle->report, node->place, NULL, "endpoint \"%.200s\" has a wrong port", node->text);
+        report_add(settle->report, node->place, NULL, "endpoint \"%.200s\" has a wrong port", shown);
     } else {
         endpoint->url = url;
         endpoint->tls = scheme == 8;

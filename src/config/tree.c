@@ -7,17 +7,26 @@
 #include <stdlib.h>
 #include <yaml.h>
 
+// A file of 16 MiB can ask for far more than that: a node takes some hundred bytes, a variable as much as it
+// has for each time that it is named.
+#define NODES_MOST    1000000
+#define EXPANDED_MOST (16u << 20)
+
 struct reader {
     yaml_parser_t parser;
     struct arena *arena;
     struct report *report;
     struct slice text;
+    struct place end; // of it
     unsigned depth;
-    bool failed; // libyaml cannot go on
+    size_t nodes, expanded; // so many, and so many bytes of variables
+    bool failed;            // libyaml cannot go on, or must not
 };
 
-static struct place place_of(yaml_mark_t mark) {
-    return (struct place){(unsigned)mark.line + 1, (unsigned)mark.column + 1};
+// At the end of a text whose last line has no end libyaml stands one line further down.
+static struct place place_of(const struct reader *reader, yaml_mark_t mark) {
+    struct place place = {(unsigned)mark.line + 1, (unsigned)mark.column + 1};
+    return place.line > reader->end.line ? reader->end : place;
 }
 
 bool node_is_null(const struct node *node) {
@@ -25,14 +34,27 @@ bool node_is_null(const struct node *node) {
            (!*node->text || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0);
 }
 
-// The place of a byte, columns counted in characters as libyaml does.
+// The length of the line break at the front, as YAML knows them: LF, CR, CRLF, NEL, LS, PS; 0: there is none.
+static size_t line_break(struct slice text) {
+    if (*text.at == '\r' && slice_starts(text, SLICE("\r\n")))
+        return 2;
+    if (*text.at == '\n' || *text.at == '\r')
+        return 1;
+    if (slice_starts(text, SLICE("\xc2\x85")))
+        return 2;
+    return slice_starts(text, SLICE("\xe2\x80\xa8")) || slice_starts(text, SLICE("\xe2\x80\xa9")) ? 3 : 0;
+}
+
+// The place of a byte, lines and columns (in characters) counted as libyaml does.
 static struct place place_at(struct slice text, size_t offset) {
     struct place place = {1, 1};
-    for (size_t i = 0; i < offset && i < text.len; i++) {
-        if (text.at[i] == '\n')
+    for (size_t i = 0; i < offset && i < text.len;) {
+        size_t end = line_break(slice_from(text, i));
+        if (end)
             place = (struct place){place.line + 1, 1};
         else if (((unsigned char)text.at[i] & 0xc0) != 0x80)
             place.column++;
+        i += end ? end : 1;
     }
     return place;
 }
@@ -60,9 +82,13 @@ static const char *syntax_hint(const struct reader *reader, struct place place) 
 
 static void parser_failed(struct reader *reader) {
     const yaml_parser_t *parser = &reader->parser;
-    struct place place = place_of(parser->problem_mark);
+    struct place place = place_of(reader, parser->problem_mark);
     char context[128] = "";
     reader->failed = true;
+    if (parser->error == YAML_MEMORY_ERROR) {
+        report_add(reader->report, (struct place){1, 1}, NULL, "not enough memory to read the file");
+        return;
+    }
     if (parser->error == YAML_READER_ERROR) {
         report_add(reader->report, place_at(reader->text, parser->problem_offset),
                    strstr(parser->problem, "UTF-8") ? "the file must be UTF-8 text" : NULL,
@@ -108,12 +134,23 @@ static const char *expand_one(struct reader *reader, const char *at, struct plac
     const char *value = getenv(name);
     if (*end == ':' && (!value || !*value))
         strbuf_append(out, end + 2, (size_t)(close - end - 2));
-    else if (value)
+    else if (value) {
         strbuf_string(out, value);
-    else
+        report_expanded(reader->report, name, value);
+    } else
         report_add(reader->report, place, "set it, or write ${NAME:-default}",
                    "the environment variable %.100s is not set", name);
     return close + 1;
+}
+
+// Counts what a value took. False after a diagnostic, when all of them take too much.
+static bool affordable(struct reader *reader, size_t bytes, struct place place) {
+    reader->expanded += bytes;
+    if (reader->expanded <= EXPANDED_MOST)
+        return true;
+    report_add(reader->report, place, NULL, "the values of variables take more than 16 MiB in all");
+    reader->failed = true;
+    return false;
 }
 
 // NULL after a diagnostic.
@@ -122,7 +159,7 @@ static const char *expand(struct reader *reader, const char *text, struct place 
         return text;
     size_t before = reader->report->count;
     struct strbuf out = {0};
-    while (text && *text) {
+    while (text && *text && out.len <= EXPANDED_MOST) {
         if (strncmp(text, "$${", 3) == 0) {
             strbuf_string(&out, "${");
             text += 3;
@@ -132,7 +169,7 @@ static const char *expand(struct reader *reader, const char *text, struct place 
             strbuf_char(&out, *text++);
         }
     }
-    bool good = reader->report->count == before;
+    bool good = reader->report->count == before && affordable(reader, out.len, place);
     const char *result = good ? arena_string(reader->arena, strbuf_as_slice(&out)) : NULL;
     strbuf_free(&out);
     return result;
@@ -220,7 +257,7 @@ static void find_duplicates(struct reader *reader, const struct pair *pairs, siz
 
 // The key of a pair, or NULL after a diagnostic (`<<` brings its own: it needs an alias). Releases the event.
 static const char *read_key(struct reader *reader, yaml_event_t *event) {
-    struct place place = place_of(event->start_mark);
+    struct place place = place_of(reader, event->start_mark);
     if (event->type != YAML_SCALAR_EVENT) {
         report_add(reader->report, place, NULL, "a key must be a plain word");
         read_node(reader, event);
@@ -243,7 +280,7 @@ static struct node *read_map(struct reader *reader, struct place place) {
     struct growing pairs = {0};
     yaml_event_t event;
     while (next(reader, &event) && event.type != YAML_MAPPING_END_EVENT) {
-        struct place key_place = place_of(event.start_mark);
+        struct place key_place = place_of(reader, event.start_mark);
         const char *key = read_key(reader, &event);
         if (!next(reader, &event))
             break;
@@ -261,10 +298,13 @@ static struct node *read_map(struct reader *reader, struct place place) {
 
 // Reads the node that begins with *event and releases the event.
 static struct node *read_node(struct reader *reader, yaml_event_t *event) {
-    struct place place = place_of(event->start_mark);
+    struct place place = place_of(reader, event->start_mark);
     struct node *node = NULL;
     if (++reader->depth > TREE_DEPTH) {
         report_add(reader->report, place, NULL, "nested more than %d levels deep", TREE_DEPTH);
+        reader->failed = true;
+    } else if (++reader->nodes > NODES_MOST) {
+        report_add(reader->report, place, NULL, "more than %d values in one file", NODES_MOST);
         reader->failed = true;
     } else if (event->type == YAML_SCALAR_EVENT) {
         node = read_scalar(reader, event, place);
@@ -296,7 +336,7 @@ static struct node *read_stream(struct reader *reader) {
             yaml_event_delete(&event);
         } else if (type == YAML_DOCUMENT_START_EVENT) {
             if (root)
-                report_add(reader->report, place_of(event.start_mark), NULL,
+                report_add(reader->report, place_of(reader, event.start_mark), NULL,
                            "the file must hold one YAML document only");
             yaml_event_delete(&event);
         } else if (root) {
@@ -309,8 +349,11 @@ static struct node *read_stream(struct reader *reader) {
 }
 
 struct node *tree_read(struct arena *arena, struct slice text, struct report *report) {
-    struct reader reader = {.arena = arena, .report = report, .text = text};
-    must(yaml_parser_initialize(&reader.parser));
+    struct reader reader = {.arena = arena, .report = report, .text = text, .end = place_at(text, text.len)};
+    if (!yaml_parser_initialize(&reader.parser)) { // which only memory can be missing for
+        report_add(report, (struct place){1, 1}, NULL, "not enough memory to read the file");
+        return NULL;
+    }
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text.at, text.len);
     struct node *root = read_stream(&reader);

@@ -1,4 +1,5 @@
 #include "value.h"
+#include "config/config.h"
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>

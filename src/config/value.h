@@ -13,7 +13,6 @@ bool value_percent(const char *text, int64_t *points); // 5, 0.25: at most two d
 bool name_valid(const char *text);                     // [A-Za-z0-9_][A-Za-z0-9_.-]{0,63}
 bool token_valid(const char *text);                    // a token of RFC 9110 5.6.2
 bool host_valid(const char *text);                     // letters, digits, - _ and dots between labels
-bool pointer_valid(const char *text);                  // a JSON pointer, RFC 6901
 #define UNIX_PATH_MOST 107                             // bytes of a unix socket's path
 bool url_valid(const char *text);                      // http:// or https://, a host, no white space
 bool header_value_valid(const char *text);             // no control characters but HTAB

@@ -1,24 +1,16 @@
 #include "access.h"
 
 #include "base/mem.h"
-#include "base/slice.h"
+#include "base/secret.h"
 
 #include <arpa/inet.h>
-
-// Takes as long for every wrong token of one length.
-static bool same_token(struct slice given, struct slice secret) {
-    volatile unsigned char difference = given.len != secret.len;
-    for (size_t i = 0; i < given.len && secret.len; i++)
-        difference = (unsigned char)(difference | (given.at[i] ^ secret.at[i % secret.len]));
-    return !difference && secret.len > 0;
-}
 
 static enum access_verdict judge_token(const char *authorization, const char *token) {
     struct slice given = slice_trim(slice_of(authorization));
     struct slice scheme = slice_cut(&given, ' ');
     if (!slice_equal_fold(scheme, SLICE("Bearer")) || !given.at)
         return ACCESS_TOKEN_MISSING;
-    return same_token(slice_trim(given), slice_of(token)) ? ACCESS_ALLOWED : ACCESS_TOKEN_WRONG;
+    return secret_equal(slice_trim(given), slice_of(token)) ? ACCESS_ALLOWED : ACCESS_TOKEN_WRONG;
 }
 
 // The host of "host:port" or "[v6]:port", without brackets.
@@ -44,11 +36,9 @@ static bool fixed_host(const char *authority) {
     return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
 }
 
-static bool own_origin(const char *origin, const char *host) {
-    struct slice rest = slice_of(origin);
-    if (!slice_starts(rest, SLICE("http://")))
-        return false;
-    return slice_equal_fold(slice_from(rest, 7), slice_of(host));
+static bool own_origin(const char *origin, const char *host, bool secure) {
+    struct slice rest = slice_of(origin), scheme = secure ? SLICE("https://") : SLICE("http://");
+    return slice_starts(rest, scheme) && slice_equal_fold(slice_from(rest, scheme.len), slice_of(host));
 }
 
 static bool is_json(const char *content_type) {
@@ -68,7 +58,7 @@ enum access_verdict access_judge(const struct access_call *call, const char *tok
     if (call->fetch_site && strcmp(call->fetch_site, "same-origin") != 0 &&
         strcmp(call->fetch_site, "none") != 0)
         return ACCESS_FOREIGN_ORIGIN;
-    if (call->origin && !own_origin(call->origin, call->host))
+    if (call->origin && !own_origin(call->origin, call->host, call->secure))
         return ACCESS_FOREIGN_ORIGIN;
     if (call->origin && !(call->content_type && is_json(call->content_type)))
         return ACCESS_CONTENT_TYPE;
@@ -89,4 +79,15 @@ const char *access_message(enum access_verdict verdict) {
     };
     must((unsigned)verdict < sizeof messages / sizeof *messages);
     return messages[verdict];
+}
+
+const char *access_reason_name(enum access_verdict verdict) {
+    static const char *const names[] = {
+        [ACCESS_ALLOWED] = "allowed",           [ACCESS_TOKEN_MISSING] = "token_missing",
+        [ACCESS_TOKEN_WRONG] = "token_wrong",   [ACCESS_NOT_LOCAL] = "not_local",
+        [ACCESS_FOREIGN_HOST] = "foreign_host", [ACCESS_FOREIGN_ORIGIN] = "foreign_origin",
+        [ACCESS_CONTENT_TYPE] = "content_type",
+    };
+    must((unsigned)verdict < sizeof names / sizeof *names);
+    return names[verdict];
 }

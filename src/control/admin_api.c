@@ -1,8 +1,11 @@
 #include "admin_api.h"
 
 #include "admin.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "control/emit.h"
+#include "dashboard.h"
+#include "denials.h"
 #include "events.h"
 #include "metrics_page.h"
 #include "status_json.h"
@@ -57,8 +60,11 @@ bool api_number(const struct api_call *api, const char *name, unsigned long leas
 }
 
 static void get_metrics(const struct api_call *api) {
-    metrics_page_write(api->control, &api->call->out);
-    call_answer(api->call, 200, "text/plain; version=0.0.4; charset=utf-8");
+    const char *accept = api->call->accept;
+    struct exposition page = {.text = api->call->out, .openmetrics = exposition_wants_openmetrics(accept)};
+    metrics_page_write(api->control, &page);
+    api->call->out = page.text;
+    call_answer(api->call, 200, exposition_content_type(&page));
 }
 
 static void get_alive(const struct api_call *api) {
@@ -157,7 +163,35 @@ static void get_events(const struct api_call *api) {
         api_refuse(api->call, 503, "too_many", "%d clients follow already", EVENTS_CLIENTS);
 }
 
-static void get_page(const struct api_call *api);
+// The page, or a file of it; as it was kept when it is still the same.
+static void give_file(const struct api_call *api, const char *name) {
+    const struct dashboard_file *file = dashboard_find(name);
+    struct call *call = api->call;
+    if (!file) {
+        api_refuse(call, 404, "not_found", "there is nothing at %s", call->path);
+        return;
+    }
+    call->tag = file->tag;
+    if (call->if_none_match && strcmp(call->if_none_match, file->tag) == 0) {
+        call_answer(call, 304, file->type);
+        return;
+    }
+    if (dashboard_accepts_gzip(call->accept_encoding)) {
+        call->content_encoding = "gzip";
+        strbuf_slice(&call->out, dashboard_packed(api->control->dashboard, file));
+    } else {
+        strbuf_append(&call->out, (const char *)file->bytes, file->len);
+    }
+    call_answer(call, 200, file->type);
+}
+
+static void get_page(const struct api_call *api) {
+    give_file(api, "index.html");
+}
+
+static void get_file(const struct api_call *api) {
+    give_file(api, api->captured[0]);
+}
 
 enum { CHANGES = 1 }; // the call changes something: access is judged
 struct endpoint_call {
@@ -165,57 +199,34 @@ struct endpoint_call {
     const char *pattern;     // "*" is one segment, captured
     unsigned flags;
     void (*serve)(const struct api_call *api);
-    const char *help; // for the page; NULL: not shown
 };
 static const struct endpoint_call calls[] = {
-    {CALL_GET, "/", 0, get_page, NULL},
-    {CALL_GET, "/metrics", 0, get_metrics, "Prometheus metrics"},
-    {CALL_GET, "/healthz", 0, get_alive, "alive"},
-    {CALL_GET, "/readyz", 0, get_ready, "ready for traffic"},
-    {CALL_GET, "/api/v1/status", 0, get_status, "everything that runs, as JSON"},
-    {CALL_GET, "/api/v1/routes", 0, get_routes, "the routes' names"},
-    {CALL_GET, "/api/v1/routes/*", 0, get_route, "one route"},
-    {CALL_GET, "/api/v1/routes/*/history", 0, get_history, "its last hour: ?since=SECONDS"},
-    {CALL_GET, "/api/v1/routes/*/assign", 0, get_assign, "which variant a unit gets: ?unit=U"},
-    {CALL_GET, "/api/v1/routes/*/decisions", 0, api_decisions, "what its rollout decided: ?last=N"},
-    {CALL_GET, "/api/v1/routes/*/report", 0, api_report, "what each variant measured, who wins"},
-    {CALL_GET, "/api/v1/routes/*/plan", 0, api_plan, "how long each step must last: ?rps=N"},
-    {CALL_GET, "/api/v1/events", 0, get_events, "server-sent events: a status each second, decisions"},
-    {CALL_POST, "/api/v1/routes/*/weights", CHANGES, api_set_weights, "set weights by hand"},
-    {CALL_POST, "/api/v1/pools/*/drain", CHANGES, api_drain, "take an endpoint out of its pool"},
-    {CALL_POST, "/api/v1/pools/*/undrain", CHANGES, api_undrain, "and back in"},
-    {CALL_POST, "/api/v1/reload", CHANGES, api_reload, "load the configuration file again"},
-    {CALL_POST, "/api/v1/routes/*/promote", CHANGES, api_promote, "take a rollout to its next step"},
-    {CALL_POST, "/api/v1/routes/*/pause", CHANGES, api_pause, "hold a rollout where it is"},
-    {CALL_POST, "/api/v1/routes/*/resume", CHANGES, api_resume, "let it go on"},
-    {CALL_POST, "/api/v1/routes/*/rollback", CHANGES, api_rollback, "all traffic back to the baseline"},
-    {CALL_POST, "/api/v1/routes/*/retry", CHANGES, api_retry, "start it again from its first step"},
-    {CALL_POST, "/api/v1/feedback", CHANGES, api_feedback, "a score of one answer"},
+    {CALL_GET, "/", 0, get_page},
+    {CALL_GET, "/dashboard/*", 0, get_file},
+    {CALL_GET, "/metrics", 0, get_metrics},
+    {CALL_GET, "/healthz", 0, get_alive},
+    {CALL_GET, "/readyz", 0, get_ready},
+    {CALL_GET, "/api/v1/status", 0, get_status},
+    {CALL_GET, "/api/v1/routes", 0, get_routes},
+    {CALL_GET, "/api/v1/routes/*", 0, get_route},
+    {CALL_GET, "/api/v1/routes/*/history", 0, get_history},
+    {CALL_GET, "/api/v1/routes/*/assign", 0, get_assign},
+    {CALL_GET, "/api/v1/routes/*/decisions", 0, api_decisions},
+    {CALL_GET, "/api/v1/routes/*/report", 0, api_report},
+    {CALL_GET, "/api/v1/routes/*/plan", 0, api_plan},
+    {CALL_GET, "/api/v1/events", 0, get_events},
+    {CALL_POST, "/api/v1/routes/*/weights", CHANGES, api_set_weights},
+    {CALL_POST, "/api/v1/pools/*/drain", CHANGES, api_drain},
+    {CALL_POST, "/api/v1/pools/*/undrain", CHANGES, api_undrain},
+    {CALL_POST, "/api/v1/reload", CHANGES, api_reload},
+    {CALL_POST, "/api/v1/routes/*/promote", CHANGES, api_promote},
+    {CALL_POST, "/api/v1/routes/*/pause", CHANGES, api_pause},
+    {CALL_POST, "/api/v1/routes/*/resume", CHANGES, api_resume},
+    {CALL_POST, "/api/v1/routes/*/rollback", CHANGES, api_rollback},
+    {CALL_POST, "/api/v1/routes/*/retry", CHANGES, api_retry},
+    {CALL_POST, "/api/v1/feedback", CHANGES, api_feedback},
 };
 #define CALLS (sizeof calls / sizeof *calls)
-
-static void get_page(const struct api_call *api) {
-    struct strbuf *out = &api->call->out;
-    strbuf_format(out,
-                  "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>sluice</title>\n"
-                  "<style>body{font:16px/1.5 sans-serif;margin:3em}code{font-size:95%%}</style>\n"
-                  "<h1>sluice %s</h1>\n<p>%zu routes, %zu pools. What is here:</p>\n<ul>\n",
-                  api->control->options->version, api->control->config->route_count,
-                  api->control->config->pool_count);
-    for (size_t i = 0; i < CALLS; i++) {
-        const struct endpoint_call *known = &calls[i];
-        if (!known->help)
-            continue;
-        const char *method = known->method == CALL_POST ? "POST" : "GET";
-        if (known->method == CALL_GET && !strchr(known->pattern, '*'))
-            strbuf_format(out, "<li><code>%s <a href=\"%s\">%s</a></code> %s\n", method, known->pattern,
-                          known->pattern, known->help);
-        else
-            strbuf_format(out, "<li><code>%s %s</code> %s\n", method, known->pattern, known->help);
-    }
-    strbuf_literal(out, "</ul></html>\n");
-    call_answer(api->call, 200, "text/html; charset=utf-8");
-}
 
 // "/a/*/b" against "/a/x/b"; what "*" stands for is left in *captured, still encoded.
 static bool fits(const char *pattern, const char *path, struct slice *captured) {
@@ -234,10 +245,24 @@ static bool allowed(const struct api_call *api) {
     enum access_verdict verdict = access_judge(&api->call->access, admin_token(api->control->admin));
     if (verdict == ACCESS_ALLOWED)
         return true;
+    const struct access_call *access = &api->call->access;
+    api->call->retry_after =
+        denials_note(api->control->denials, verdict, &access->from, clock_monotonic_ns());
+    if (api->call->retry_after) {
+        api_refuse(api->call, 429, "rate_limited", "too many wrong tokens came from this address");
+        return false;
+    }
     bool by_token = verdict == ACCESS_TOKEN_MISSING || verdict == ACCESS_TOKEN_WRONG;
     int status = by_token ? 401 : verdict == ACCESS_CONTENT_TYPE ? 415 : 403;
     api_refuse(api->call, status, by_token ? "unauthorized" : "forbidden", "%s", access_message(verdict));
     return false;
+}
+
+// What was changed now would be lost: the new binary has been told how things stand.
+static bool refused_while_handed_over(const struct api_call *api) {
+    if (api->control->handed_over)
+        api_refuse(api->call, 503, "upgrading", "a new binary is taking over: ask again");
+    return api->control->handed_over;
 }
 
 static void serve(struct api_call *api, const struct endpoint_call *known, struct slice captured) {
@@ -245,7 +270,7 @@ static void serve(struct api_call *api, const struct endpoint_call *known, struc
     api->captured[0] = name;
     if (captured.at && !name)
         api_refuse(api->call, 400, "bad_request", "the path is malformed");
-    else if (!(known->flags & CHANGES) || allowed(api))
+    else if (!(known->flags & CHANGES) || (allowed(api) && !refused_while_handed_over(api)))
         known->serve(api);
     mem_free(name);
 }

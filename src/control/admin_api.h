@@ -6,7 +6,7 @@
 #include "control/emit.h"
 #include "rollouts.h"
 
-void admin_api_handle(struct call *call, void *control); // answers, now or later
+void admin_api_handle(struct call *call, void *context); // the control; answers, now or later
 
 // One call while it is served: the decoded segments of the path that the pattern left open.
 #define API_CAPTURES 1
@@ -30,6 +30,7 @@ void api_answer_when_adopted(const struct api_call *api, uint64_t plan);
 bool api_refused_while_draining(const struct api_call *api); // and answered
 
 // admin_commands.c: the calls that change something.
+void api_emit_weights(const struct route_config *route, const uint16_t *weights, struct emit *emit);
 void api_set_weights(const struct api_call *api);
 void api_drain(const struct api_call *api);
 void api_undrain(const struct api_call *api);
@@ -44,10 +45,8 @@ void api_retry(const struct api_call *api);
 void api_decisions(const struct api_call *api);
 void api_report(const struct api_call *api);
 void api_plan(const struct api_call *api);
-// Hands a command to a rollout. False after a refusal was answered.
-bool api_tell_rollout(const struct api_call *api, size_t route, const struct rollout_command *command,
-                      uint64_t *plan);
-// The members "rollout" and "decision" of an answer to a command.
-void api_emit_rollout(const struct api_call *api, size_t route, struct emit *emit);
+// Hands a command to a rollout; the call is answered when that was carried out, or refused. With
+// EVENT_WEIGHTS the answer has the weights.
+void api_tell_rollout(const struct api_call *api, size_t route, const struct rollout_command *command);
 
 void api_feedback(const struct api_call *api); // feedback.c

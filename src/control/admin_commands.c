@@ -33,32 +33,29 @@ static void log_weights(const struct route_config *route, const uint16_t *weight
     strbuf_free(&text);
 }
 
-// Those of a route with a rollout are its controller's: it is told, journals it and changes nothing until it
-// is resumed.
-static bool set_weights(const struct api_call *api, size_t route, const uint16_t *weights, uint64_t *plan) {
-    struct control *control = api->control;
-    size_t leader = rollouts_leader(control->rollouts, route);
-    if (leader == route) {
-        struct rollout_command told = {.kind = EVENT_WEIGHTS, .weights = weights};
-        return api_tell_rollout(api, route, &told, plan);
-    }
-    if (leader != NO_ROUTE) {
-        const struct route_config *led = &control->config->routes[route];
-        const char *name = control->config->routes[leader].name;
-        api_refuse(api->call, 409, "linked",
-                   "the rollout of route %s moves the weights of experiment %s: set those of route %s", name,
-                   led->experiment, name);
-        return false;
-    }
-    *plan = publisher_set_weights(control->publisher, route, weights, true);
-    return true;
+void api_emit_weights(const struct route_config *route, const uint16_t *weights, struct emit *emit) {
+    emit_object(emit_name(emit, "weights"));
+    for (size_t i = 0; i < route->variant_count; i++)
+        emit_percent(emit_name(emit, route->variants[i].name), weights[i]);
+    emit_end(emit, '}');
+}
+
+static void set_weights(const struct api_call *api, const struct route_config *route, size_t index,
+                        const uint16_t *weights) {
+    uint64_t plan = publisher_set_weights(api->control->publisher, index, weights, true);
+    struct emit emit = {.out = &api->call->out};
+    emit_object(&emit);
+    emit_text(emit_name(&emit, "route"), route->name);
+    emit_u64(emit_name(&emit, "plan"), plan);
+    api_emit_weights(route, weights, &emit);
+    emit_end(&emit, '}');
+    api_answer_when_adopted(api, plan);
 }
 
 void api_set_weights(const struct api_call *api) {
     uint16_t weights[SPLIT_ARMS];
     struct error error;
     size_t index;
-    uint64_t plan;
     const struct route_config *route = api_route(api, &index);
     if (!route || api_refused_while_draining(api))
         return;
@@ -66,21 +63,22 @@ void api_set_weights(const struct api_call *api) {
         api_refuse(api->call, 422, "invalid_weights", "%s", error.text);
         return;
     }
-    if (!set_weights(api, index, weights, &plan))
+    size_t leader = rollouts_leader(api->control->rollouts, index);
+    if (leader != NO_ROUTE && leader != index) {
+        const char *name = api->control->config->routes[leader].name;
+        api_refuse(api->call, 409, "linked",
+                   "the rollout of route %s moves the weights of experiment %s: set those of route %s", name,
+                   route->experiment, name);
         return;
+    }
     log_weights(route, weights);
-    struct emit emit = {.out = &api->call->out};
-    emit_object(&emit);
-    emit_text(emit_name(&emit, "route"), route->name);
-    emit_u64(emit_name(&emit, "plan"), plan);
-    emit_object(emit_name(&emit, "weights"));
-    for (size_t i = 0; i < route->variant_count; i++)
-        emit_percent(emit_name(&emit, route->variants[i].name), weights[i]);
-    emit_end(&emit, '}');
-    if (rollouts_has(api->control->rollouts, index))
-        api_emit_rollout(api, index, &emit);
-    emit_end(&emit, '}');
-    api_answer_when_adopted(api, plan);
+    // Those of a route with a rollout are its controller's: it is told, journals it and changes nothing until
+    // it is resumed.
+    struct rollout_command told = {.kind = EVENT_WEIGHTS, .weights = weights};
+    if (leader == index)
+        api_tell_rollout(api, index, &told);
+    else
+        set_weights(api, route, index, weights);
 }
 
 // The endpoint that the body names; NULL after a refusal.

@@ -38,35 +38,57 @@ static void emit_last_decision(const struct rollouts *rollouts, size_t route, st
     strbuf_free(&array);
 }
 
-void api_emit_rollout(const struct api_call *api, size_t route, struct emit *emit) {
-    rollouts_emit(api->control->rollouts, route, emit_name(emit, "rollout"));
-    emit_last_decision(api->control->rollouts, route, emit_name(emit, "decision"));
-}
+struct telling { // a command that is being carried out, maybe by another instance
+    struct control *control;
+    struct call *call;
+    char *route;
+    enum rollout_event_kind kind;
+    uint16_t weights[SPLIT_ARMS];
+};
 
-bool api_tell_rollout(const struct api_call *api, size_t route, const struct rollout_command *command,
-                      uint64_t *plan) {
-    struct error error;
-    if (command->reason && strlen(command->reason) > REASON_MOST) {
-        api_refuse(api->call, 422, "invalid_body", "reason may have %d bytes", REASON_MOST);
-        return false;
-    }
-    if (rollouts_command(api->control->rollouts, route, command, plan, &error))
-        return true;
-    api_refuse(api->call, 409, "refused", "%s", error.text);
-    return false;
-}
-
-static void tell(const struct api_call *api, size_t route, const struct rollout_command *command) {
-    uint64_t plan;
-    if (!api_tell_rollout(api, route, command, &plan))
-        return;
+static void answer_told(const struct telling *telling, const struct api_call *api) {
+    struct rollouts *rollouts = api->control->rollouts;
     struct emit emit = {.out = &api->call->out};
+    size_t index;
+    const struct route_config *route = api_route(api, &index);
+    if (!route)
+        return; // a reload has taken it away meanwhile
+    uint64_t plan = publisher_plan(api->control->publisher)->number;
     emit_object(&emit);
-    emit_text(emit_name(&emit, "route"), api->captured[0]);
+    emit_text(emit_name(&emit, "route"), route->name);
     emit_u64(emit_name(&emit, "plan"), plan);
-    api_emit_rollout(api, route, &emit);
+    if (telling->kind == EVENT_WEIGHTS)
+        api_emit_weights(route, telling->weights, &emit);
+    rollouts_emit(rollouts, index, emit_name(&emit, "rollout"));
+    emit_last_decision(rollouts, index, emit_name(&emit, "decision"));
     emit_end(&emit, '}');
     api_answer_when_adopted(api, plan);
+}
+
+static void on_told(const struct error *refused, void *context) {
+    struct telling *telling = context;
+    struct api_call api = {.control = telling->control, .call = telling->call, .captured = {telling->route}};
+    if (refused)
+        api_refuse(telling->call, 409, "refused", "%s", refused->text);
+    else
+        answer_told(telling, &api);
+    mem_free(telling->route);
+    mem_free(telling);
+}
+
+void api_tell_rollout(const struct api_call *api, size_t route, const struct rollout_command *command) {
+    if (command->reason && strlen(command->reason) > REASON_MOST) {
+        api_refuse(api->call, 422, "invalid_body", "reason may have %d bytes", REASON_MOST);
+        return;
+    }
+    struct telling *telling = mem_zero(1, sizeof *telling);
+    telling->control = api->control;
+    telling->call = api->call;
+    telling->route = mem_copy_string(api->captured[0]);
+    telling->kind = command->kind;
+    if (command->weights)
+        memcpy(telling->weights, command->weights, sizeof telling->weights);
+    rollouts_command(api->control->rollouts, route, command, (struct rollout_reply){on_told, telling});
 }
 
 static void command(const struct api_call *api, enum rollout_event_kind kind) {
@@ -82,7 +104,7 @@ static void command(const struct api_call *api, enum rollout_event_kind kind) {
     } else {
         struct rollout_command told = {.kind = parameters[1].flag ? EVENT_PROMOTE_FULL : kind,
                                        .reason = parameters[0].text};
-        tell(api, index, &told);
+        api_tell_rollout(api, index, &told);
     }
     json_decref(root);
 }
@@ -133,7 +155,7 @@ void api_plan(const struct api_call *api) {
     const char *text = call_query(api->call, "rps");
     struct emit emit = {.out = &api->call->out};
     size_t index;
-    char *end = NULL;
+    char *end = "";
     if (!rollout_route(api, &index))
         return;
     double rps = text && *text >= '0' && *text <= '9' ? strtod(text, &end) : NAN;

@@ -1,13 +1,17 @@
 #include "admin_server.h"
 
 #include "base/list.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "io/tls_bufferevent.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -15,17 +19,24 @@
 #define BODY_MOST    (1024 * 1024) // a batch of feedback
 #define HEAD_MOST    16384
 #define IDLE_SECONDS 60
+// The page's own files and calls, nothing of anybody else's, and nothing that stands in the page itself.
+#define POLICY                                                                                      \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " \
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 struct admin_server {
     struct evhttp *http;
     struct evhttp_bound_socket *bound;
+    struct tls_context *tls; // NULL: plain
     void (*handle)(struct call *call, void *context);
     void *context;
     struct link calls; // not answered yet
+    bool leaving;
 };
 struct held_call {
     struct call call;
     struct link link;
+    struct admin_server *server;
     struct evhttp_request *request; // NULL: the client has gone
     struct evkeyvalq query;
 };
@@ -71,6 +82,7 @@ static const char *phrase(int status) {
         int status;
         const char *phrase;
     } known[] = {{200, "OK"},
+                 {304, "Not Modified"},
                  {400, "Bad Request"},
                  {401, "Unauthorized"},
                  {403, "Forbidden"},
@@ -79,6 +91,7 @@ static const char *phrase(int status) {
                  {409, "Conflict"},
                  {415, "Unsupported Media Type"},
                  {422, "Unprocessable Content"},
+                 {429, "Too Many Requests"},
                  {501, "Not Implemented"},
                  {503, "Service Unavailable"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -95,11 +108,18 @@ static void release(const void *data, size_t len, void *memory) {
 static void add_headers(const struct call *call, struct evhttp_request *request, const char *content_type) {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     evhttp_add_header(headers, "Content-Type", content_type);
-    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_add_header(headers, "Cache-Control", call->tag ? "no-cache" : "no-store");
     evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-    evhttp_add_header(headers, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+    evhttp_add_header(headers, "Content-Security-Policy", POLICY);
+    evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
     if (call->allow)
         evhttp_add_header(headers, "Allow", call->allow);
+    if (call->tag) {
+        evhttp_add_header(headers, "ETag", call->tag);
+        evhttp_add_header(headers, "Vary", "Accept-Encoding");
+    }
+    if (call->content_encoding)
+        evhttp_add_header(headers, "Content-Encoding", call->content_encoding);
 }
 
 void call_answer(struct call *call, int status, const char *content_type) {
@@ -112,8 +132,15 @@ void call_answer(struct call *call, int status, const char *content_type) {
     evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     add_headers(call, request, content_type);
+    if (self->server->leaving)
+        evhttp_add_header(headers, "Connection", "close");
     if (status == 401)
         evhttp_add_header(headers, "WWW-Authenticate", "Bearer");
+    if (call->retry_after) {
+        char seconds[16];
+        evutil_snprintf(seconds, sizeof seconds, "%u", call->retry_after);
+        evhttp_add_header(headers, "Retry-After", seconds);
+    }
     struct evbuffer *body = evbuffer_new();
     must(body != NULL);
     if (call->method == CALL_HEAD) {
@@ -178,22 +205,18 @@ void call_stream_drop(struct call *call) {
     call_free(held(call));
 }
 
-static enum access_peer peer_of(struct evhttp_request *request) {
-    struct evhttp_connection *connection = evhttp_request_get_connection(request);
-    struct address peer;
-    peer.len = sizeof(struct sockaddr_un);
-    int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
-    if (getpeername(fd, &peer.any, &peer.len) != 0)
+// Of a client that has gone: remote, from nowhere.
+static enum access_peer peer_of(struct evhttp_request *request, struct ip *from) {
+    struct bufferevent *stream = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+    struct address peer = {.len = sizeof(struct sockaddr_un)};
+    static const unsigned char one[16] = {[15] = 1}; // ::1
+    *from = (struct ip){.family = IP_LOCAL};
+    if (getpeername(bufferevent_getfd(stream), &peer.any, &peer.len) != 0)
         return ACCESS_PEER_REMOTE;
     if (peer.any.sa_family == AF_UNIX)
         return ACCESS_PEER_UNIX;
-    bool local = false;
-    if (peer.any.sa_family == AF_INET)
-        local = (ntohl(peer.v4.sin_addr.s_addr) >> 24) == 127;
-    else if (IN6_IS_ADDR_V4MAPPED(&peer.v6.sin6_addr))
-        local = peer.v6.sin6_addr.s6_addr[12] == 127;
-    else
-        local = IN6_IS_ADDR_LOOPBACK(&peer.v6.sin6_addr);
+    *from = address_ip(&peer);
+    bool local = from->family == IP_4 ? from->bytes[0] == 127 : memcmp(from->bytes, one, sizeof one) == 0;
     return local ? ACCESS_PEER_LOOPBACK : ACCESS_PEER_REMOTE;
 }
 
@@ -214,6 +237,7 @@ static void on_request(struct evhttp_request *request, void *context) {
     struct admin_server *server = context;
     struct held_call *self = mem_zero(1, sizeof *self);
     TAILQ_INIT(&self->query);
+    self->server = server;
     self->request = request;
     list_push(&server->calls, &self->link);
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
@@ -226,14 +250,19 @@ static void on_request(struct evhttp_request *request, void *context) {
     self->call.method = method_of(request);
     self->call.path = path && *path ? path : "/";
     self->call.body = slice_make(len ? (const char *)evbuffer_pullup(input, -1) : "", len);
+    self->call.accept = evhttp_find_header(headers, "Accept");
+    self->call.accept_encoding = evhttp_find_header(headers, "Accept-Encoding");
+    self->call.if_none_match = evhttp_find_header(headers, "If-None-Match");
     self->call.access = (struct access_call){
-        .peer = peer_of(request),
+        .secure = bufferevent_openssl_get_ssl(
+                      evhttp_connection_get_bufferevent(evhttp_request_get_connection(request))) != NULL,
         .authorization = evhttp_find_header(headers, "Authorization"),
         .host = evhttp_find_header(headers, "Host"),
         .origin = evhttp_find_header(headers, "Origin"),
         .content_type = evhttp_find_header(headers, "Content-Type"),
         .fetch_site = evhttp_find_header(headers, "Sec-Fetch-Site"),
     };
+    self->call.access.peer = peer_of(request, &self->call.access.from);
     evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_close, self);
     server->handle(&self->call, server->context);
 }
@@ -241,7 +270,9 @@ static void on_request(struct evhttp_request *request, void *context) {
 // evhttp by itself closes a socket and then takes it out of the epoll set: by then the number may be that of
 // a worker's new socket. A bufferevent that owns its socket does it in the right order.
 static struct bufferevent *own_socket(struct event_base *base, void *context) {
-    (void)context;
+    const struct admin_server *server = context;
+    if (server->tls)
+        return tls_bufferevent_server(base, server->tls);
     return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 }
 
@@ -253,7 +284,7 @@ struct admin_server *admin_server_new(struct event_base *base,
     list_init(&server->calls);
     server->http = evhttp_new(base);
     must(server->http != NULL);
-    evhttp_set_bevcb(server->http, own_socket, NULL);
+    evhttp_set_bevcb(server->http, own_socket, server);
     evhttp_set_timeout(server->http, IDLE_SECONDS);
     evhttp_set_max_headers_size(server->http, HEAD_MOST);
     evhttp_set_max_body_size(server->http, BODY_MOST);
@@ -265,10 +296,27 @@ struct admin_server *admin_server_new(struct event_base *base,
     return server;
 }
 
+void admin_server_secure(struct admin_server *server, struct tls_context *context) {
+    struct tls_context *before = server->tls;
+    server->tls = context ? tls_context_ref(context) : NULL;
+    tls_context_unref(before);
+}
+
 void admin_server_silence(struct admin_server *server) {
     if (server->bound)
         evhttp_del_accept_socket(server->http, server->bound);
     server->bound = NULL;
+}
+
+void admin_server_pause(struct admin_server *server, bool pause) {
+    struct evconnlistener *listener = server->bound ? evhttp_bound_socket_get_listener(server->bound) : NULL;
+    if (listener && (pause ? evconnlistener_disable(listener) : evconnlistener_enable(listener)) != 0)
+        log_error("the admin address does not follow", "pause=%d", pause);
+}
+
+void admin_server_leave(struct admin_server *server) {
+    admin_server_silence(server);
+    server->leaving = true;
 }
 
 void admin_server_listen(struct admin_server *server, int take_fd) {
@@ -283,5 +331,6 @@ void admin_server_free(struct admin_server *server) {
     evhttp_free(server->http); // closes the connections: open calls lose their requests
     while (!list_empty(&server->calls))
         call_free(list_entry(server->calls.next, struct held_call, link));
+    tls_context_unref(server->tls);
     mem_free(server);
 }

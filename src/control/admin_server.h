@@ -14,8 +14,11 @@ struct call {
     const char *path;  // as sent, without the query
     struct slice body; // at most 64 KiB
     struct access_call access;
-    struct strbuf out; // the answer's body is written here
-    const char *allow; // sent as Allow when set
+    struct strbuf out;                                    // the answer's body is written here
+    const char *accept, *accept_encoding, *if_none_match; // as sent; NULL when absent
+    const char *allow, *content_encoding;                 // sent when set
+    unsigned retry_after;                                 // seconds, sent unless 0
+    const char *tag; // sent as ETag; the answer may then be kept, and is asked for again each time
 };
 const char *call_query(const struct call *call, const char *name);         // decoded; NULL when absent
 void call_answer(struct call *call, int status, const char *content_type); // consumes the call
@@ -36,4 +39,10 @@ struct admin_server *admin_server_new(struct event_base *base,
 void admin_server_free(struct admin_server *server); // unanswered calls are dropped
 // Starts accepting on a listening socket, which moves in; the one before stops.
 void admin_server_listen(struct admin_server *server, int take_fd);
-void admin_server_silence(struct admin_server *server); // stops accepting
+// Connections that come from now on are under TLS; NULL: they are plain. The context is referenced.
+struct tls_context;
+void admin_server_secure(struct admin_server *server, struct tls_context *context);
+void admin_server_silence(struct admin_server *server);           // stops accepting
+void admin_server_pause(struct admin_server *server, bool pause); // who comes waits
+void admin_server_leave(
+    struct admin_server *server); // stops accepting, and every answer is a connection's last

@@ -104,7 +104,7 @@ bool certificates_tick(struct certificates *certificates, uint64_t now_ms) {
 
 // ---- metric
 
-void certificates_write(const struct certificates *certificates, struct strbuf *out) {
+void certificates_write(const struct certificates *certificates, struct exposition *out) {
     exposition_family(out, FAMILY_CERTIFICATE_EXPIRY);
     for (size_t i = 0; i < certificates->count; i++) {
         const struct certificate *certificate = &certificates->items[i];

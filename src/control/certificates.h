@@ -1,9 +1,9 @@
 // certificates: those that sluice shows to its clients and endpoints, and when they run out. Owner: the
 // credentials they were read with, then the control thread; paths and names are the configuration's.
 #pragma once
-#include "base/strbuf.h"
 #include "control/outcome.h"
 #include "io/tls.h"
+#include "metrics/exposition.h"
 
 struct certificate {
     const char *listener, *pool; // who shows it: one of them, the other is NULL
@@ -24,4 +24,4 @@ void certificates_free(struct certificates *certificates);
 void certificates_warn(const struct certificates *certificates, uint64_t now_ms, struct outcome *outcome);
 // The same for the log: at the first call, then once a day. True: it was time to.
 bool certificates_tick(struct certificates *certificates, uint64_t now_ms);
-void certificates_write(const struct certificates *certificates, struct strbuf *out); // their metric
+void certificates_write(const struct certificates *certificates, struct exposition *out); // their metric

@@ -7,6 +7,7 @@
 #include "rollout/contest.h"
 #include "rollout_record.h"
 
+struct share;
 struct controller {
     struct control *control;
     struct journal *journal; // the rollouts'
@@ -27,16 +28,18 @@ struct controller {
     uint64_t decisions[DECISION_ACTIONS];
     enum rollout_state state_before; // the last decision
     struct asks *asks;               // NULL until the plan is live
+    struct share *share;             // with a fleet; NULL: the rollout is this daemon's own
+    bool alone;                      // the journal: the candidate was taken back here while etcd was away
     bool journal_failing;
     uint64_t ticked_ns, saved_ns, looked_ns; // monotonic; looked: at what costs more than a tick should
     void (*decided)(const struct controller *controller, void *context); // may be NULL
     void *decided_context;
 };
 
-// Of a route that has a rollout; nothing is journalled or live yet.
+// Of a route that has a rollout; nothing is journalled or live yet. `shared`: by a fleet.
 struct controller *controller_new(struct control *control, struct journal *journal,
                                   const struct route_config *config, size_t route,
-                                  struct experiment *experiment, const struct pool_config *pool);
+                                  struct experiment *experiment, const struct pool_config *pool, bool shared);
 void controller_free(struct controller *controller); // NULL is allowed
 // What was kept of another life: the journal's, or the one before a reload. *same: strategy and arms are what
 // they were.
@@ -44,8 +47,11 @@ bool controller_restore(struct controller *controller, struct slice text, bool *
 void controller_write(const struct controller *controller,
                       struct strbuf *out); // what controller_restore reads
 
+void controller_weights(const struct controller *controller, uint16_t *weights); // that are to be live
+
 void controller_tick(struct controller *controller, uint64_t now_ns);
-// Sends an event; false: a person's was refused, and *error says why.
+// Sends an event; false: a person's was refused, and *error says why. With a fleet not a person's
+// (share_command): the others wait for their turn.
 bool controller_send(struct controller *controller, const struct rollout_event *event, struct error *error);
 // What came of an event that was sent to the machine before the plan was live.
 void controller_carry_out(struct controller *controller, const struct machine *before,

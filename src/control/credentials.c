@@ -2,8 +2,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
+#include "exposure.h"
 #include "token.h"
 
+#define TOKEN_LEAST 16 // characters, where other machines may try
 // What the loading of one section's files needs to say where they stand.
 struct loading {
     const struct config *config;
@@ -50,6 +53,22 @@ static struct tls_context *listener_context(const struct listener_tls_config *tl
     return context;
 }
 
+static struct tls_context *load_server(struct credentials *credentials, const struct listener_tls_config *tls,
+                                       struct tls_tickets *tickets, struct loading *loading) {
+    struct tls_context *context = listener_context(tls, tickets, loading);
+    for (size_t i = 0; context && i < tls->certificate_count + 1; i++) {
+        const char *path = shown(tls, i)->certificate;
+        struct certificate certificate = {
+            .listener = loading->name,
+            .path = path,
+            .place = config_path_place(loading->config, path, loading->section),
+            .validity = tls_context_validity(context, i),
+        };
+        certificates_add(&credentials->certificates, &certificate);
+    }
+    return context;
+}
+
 static void load_listener(struct credentials *credentials, const struct config *config,
                           struct tls_tickets *tickets, struct outcome *outcome) {
     const struct listener_config *listener = &config->listeners[credentials->listener_count];
@@ -58,17 +77,16 @@ static void load_listener(struct credentials *credentials, const struct config *
     if (!tls)
         return;
     struct loading loading = {config, "listener", listener->address, tls->main.place, outcome};
-    *context = listener_context(tls, tickets, &loading);
-    for (size_t i = 0; *context && i < tls->certificate_count + 1; i++) {
-        const char *path = shown(tls, i)->certificate;
-        struct certificate certificate = {
-            .listener = listener->address,
-            .path = path,
-            .place = config_path_place(config, path, loading.section),
-            .validity = tls_context_validity(*context, i),
-        };
-        certificates_add(&credentials->certificates, &certificate);
-    }
+    *context = load_server(credentials, tls, tickets, &loading);
+}
+
+static void load_admin(struct credentials *credentials, const struct config *config,
+                       struct tls_tickets *tickets, struct outcome *outcome) {
+    const struct admin_config *admin = &config->admin;
+    if (!admin->tls)
+        return;
+    struct loading loading = {config, "admin", admin->address, admin->tls->main.place, outcome};
+    credentials->admin = load_server(credentials, admin->tls, tickets, &loading);
 }
 
 // ---- pools
@@ -80,6 +98,17 @@ static bool secure(const struct pool_config *pool) {
     return false;
 }
 
+static struct tls_context *client_context(const struct pool_tls_config *tls, struct loading *loading) {
+    struct tls_complaints complaints = {add_mistake, loading};
+    struct tls_client_settings settings = {
+        .ca = tls->ca,
+        .certificate = tls->certificate,
+        .private_key = tls->private_key,
+        .verify = tls->verify,
+    };
+    return tls_context_client(&settings, &complaints);
+}
+
 // Without a `tls` section, certificates are verified by the system's authorities.
 static void load_pool(struct credentials *credentials, const struct config *config, struct outcome *outcome) {
     static const struct pool_tls_config standard = {.verify = true};
@@ -87,16 +116,9 @@ static void load_pool(struct credentials *credentials, const struct config *conf
     const struct pool_tls_config *tls = pool->tls ? pool->tls : &standard;
     struct tls_context **context = &credentials->pools[credentials->pool_count++];
     struct loading loading = {config, "pool", pool->name, pool->tls ? tls->place : pool->place, outcome};
-    struct tls_complaints complaints = {add_mistake, &loading};
-    struct tls_client_settings settings = {
-        .ca = tls->ca,
-        .certificate = tls->certificate,
-        .private_key = tls->private_key,
-        .verify = tls->verify,
-    };
     if (!secure(pool))
         return;
-    *context = tls_context_client(&settings, &complaints);
+    *context = client_context(tls, &loading);
     if (!*context || !tls->certificate)
         return;
     struct certificate certificate = {
@@ -108,6 +130,17 @@ static void load_pool(struct credentials *credentials, const struct config *conf
     certificates_add(&credentials->certificates, &certificate);
 }
 
+// ---- the collector of spans
+
+// Whoever sends reads the files anew each time: that they can be used is seen here.
+static void check_tracing(const struct config *config, struct outcome *outcome) {
+    const struct tracing_config *tracing = config->tracing;
+    if (!tracing || !tracing->tls)
+        return;
+    struct loading loading = {config, "tracing", tracing->url, tracing->tls->place, outcome};
+    tls_context_unref(client_context(tracing->tls, &loading));
+}
+
 // ---- the admin token
 
 static void load_token(struct credentials *credentials, const struct config *config,
@@ -117,11 +150,14 @@ static void load_token(struct credentials *credentials, const struct config *con
     if (!path)
         return;
     struct place place = config_path_place(config, path, config->admin.place);
-    credentials->token = token_read(path, &credentials->token_open, &error);
+    credentials->token = token_read(path, &error);
     if (!credentials->token)
         outcome_fail(outcome, place, error.text);
-    else if (credentials->token_open)
-        outcome_warn(outcome, place, "token file %s is open to everybody", path);
+    else if (config->admin.reachable && strlen(credentials->token) < TOKEN_LEAST) {
+        error_set(&error, "the token in %s has less than %d characters: on the network it could be guessed",
+                  path, TOKEN_LEAST);
+        outcome_fail(outcome, place, error.text);
+    }
 }
 
 struct credentials *credentials_load(const struct config *config, struct tls_tickets *tickets,
@@ -134,7 +170,10 @@ struct credentials *credentials_load(const struct config *config, struct tls_tic
         load_listener(credentials, config, tickets, outcome);
     for (size_t i = 0; i < config->pool_count; i++)
         load_pool(credentials, config, outcome);
+    check_tracing(config, outcome);
+    load_admin(credentials, config, tickets, outcome);
     load_token(credentials, config, outcome);
+    exposure_check(config, outcome);
     certificates_warn(&credentials->certificates, clock_wall_ms(), outcome);
     if (outcome->mistake_count == before)
         return credentials;
@@ -149,11 +188,10 @@ void credentials_free(struct credentials *credentials) {
         tls_context_unref(credentials->listeners[i]);
     for (size_t i = 0; i < credentials->pool_count; i++)
         tls_context_unref(credentials->pools[i]);
+    tls_context_unref(credentials->admin);
     mem_free(credentials->listeners);
     mem_free(credentials->pools);
-    if (credentials->token)
-        explicit_bzero(credentials->token, strlen(credentials->token));
-    mem_free(credentials->token);
+    secret_free(credentials->token);
     certificates_free(&credentials->certificates);
     mem_free(credentials);
 }

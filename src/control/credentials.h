@@ -7,8 +7,8 @@
 struct credentials {
     struct tls_context **listeners, **pools; // in the configuration's order; NULL: without TLS
     size_t listener_count, pool_count;
-    char *token; // of the admin API; NULL: none
-    bool token_open;
+    struct tls_context *admin;        // NULL: without TLS
+    char *token;                      // of the admin API; NULL: none
     struct certificates certificates; // borrow from the configuration
 };
 // NULL with a mistake for every file that cannot be used. Warnings are added to the outcome in either case.

@@ -1,5 +1,6 @@
 // Scores of answers, posted by whoever judges them: POST /api/v1/feedback (docs/api.md, "Feedback").
 #include "admin_api.h"
+#include "base/hash.h"
 #include "control/emit.h"
 #include "parameters.h"
 #include "proxy/issued.h"
@@ -7,7 +8,6 @@
 #include "rollouts.h"
 #include "scores.h"
 #include "seen.h"
-#include "traffic/hash.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -8,13 +8,19 @@
 #include <stdlib.h>
 
 struct fetch {
-    struct link link; // in fetcher->waiting or fetcher->active
+    struct link link;     // in fetcher->waiting or fetcher->active
+    struct link arriving; // in fetcher->arriving: there are pieces, or the answer is over
     struct fetcher *fetcher;
     CURL *easy;
     struct curl_slist *headers, *resolved;
     bool started;
+    bool open; // the request's body has no end
+    bool over; // the answer has one, so that the body may
     size_t most_body;
+    struct strbuf pieces; // that came and are not handed over yet
+    struct strbuf saying; // of an open body, not sent yet
     struct fetch_answer answer;
+    void (*received)(struct slice piece, void *context);
     char reason[CURL_ERROR_SIZE];
     void (*done)(const struct fetch_answer *answer, void *context);
     void *context;
@@ -23,7 +29,7 @@ struct fetcher {
     struct event_base *base;
     CURLM *multi;
     struct event *timer;
-    struct link waiting, active;
+    struct link waiting, active, arriving;
     unsigned active_count, most_active;
 };
 struct watched { // one socket of curl
@@ -39,14 +45,39 @@ void fetch_answer_free(struct fetch_answer *answer) {
     strbuf_free(&answer->body);
 }
 
+// Looked at when libcurl has returned: who gets a piece may cancel and start what it likes.
+static void note_arrival(struct fetch *fetch) {
+    if (!list_linked(&fetch->arriving))
+        list_push(&fetch->fetcher->arriving, &fetch->arriving);
+}
+
 static size_t take_body(char *at, size_t size, size_t count, void *context) {
     struct fetch *fetch = context;
     size_t room = fetch->most_body - fetch->answer.body.len, got = size * count;
+    long status = 0;
+    curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (fetch->received && status >= 200 && status < 300) {
+        strbuf_append(&fetch->pieces, at, got);
+        note_arrival(fetch);
+        return got;
+    }
     strbuf_append(&fetch->answer.body, at, got < room ? got : room);
     if (got <= room)
         return got;
     fetch->answer.truncated = true; // ends the transfer with CURLE_WRITE_ERROR
     return 0;
+}
+
+static size_t give_body(char *to, size_t size, size_t count, void *context) {
+    struct fetch *fetch = context;
+    struct strbuf *saying = &fetch->saying;
+    size_t give = size * count < saying->len ? size * count : saying->len;
+    if (give == 0)
+        return fetch->over ? 0 : CURL_READFUNC_PAUSE;
+    memcpy(to, saying->at, give);
+    memmove(saying->at, saying->at + give, saying->len - give);
+    saying->len -= give;
+    return give;
 }
 
 static struct curl_slist *append(struct curl_slist *list, const char *text) {
@@ -66,6 +97,8 @@ static bool has_header(const struct header_list *headers, const char *name) {
 static struct curl_slist *header_lines(const struct fetch_request *request) {
     struct strbuf line = {0};
     struct curl_slist *list = append(NULL, "Expect:");
+    if (request->open)
+        list = append(list, "Transfer-Encoding: chunked");
     if (!has_header(request->headers, "Content-Type"))
         list = append(list, "Content-Type:");
     for (size_t i = 0; request->headers && i < request->headers->count; i++) {
@@ -91,7 +124,12 @@ static struct curl_slist *header_lines(const struct fetch_request *request) {
 
 static void set_method(struct fetch *fetch, const struct fetch_request *request) {
     const char *method = request->method ? request->method : "GET";
-    if (request->body.at) {
+    if (request->open) {
+        strbuf_slice(&fetch->saying, request->body);
+        curl_easy_setopt(fetch->easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(fetch->easy, CURLOPT_READFUNCTION, give_body);
+        curl_easy_setopt(fetch->easy, CURLOPT_READDATA, fetch);
+    } else if (request->body.at) {
         curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
         curl_easy_setopt(fetch->easy, CURLOPT_COPYPOSTFIELDS, request->body.at);
     }
@@ -137,6 +175,8 @@ static struct fetch *fetch_new(const struct fetch_request *request) {
     fetch->easy = curl_easy_init();
     must(fetch->easy != NULL);
     fetch->most_body = request->most_body;
+    fetch->received = request->received;
+    fetch->open = request->open;
     fetch->headers = header_lines(request);
     set_way(fetch, request);
     if (request->tls)
@@ -145,7 +185,8 @@ static struct fetch *fetch_new(const struct fetch_request *request) {
     CURL *easy = fetch->easy;
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, request->user_agent);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    curl_easy_setopt(easy, request->received ? CURLOPT_CONNECTTIMEOUT_MS : CURLOPT_TIMEOUT_MS,
+                     (long)request->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);    // ending one does not wait for a name's resolution
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L); // some answers come after minutes
@@ -161,14 +202,21 @@ static void fetch_free(struct fetch *fetch) {
     curl_slist_free_all(fetch->headers);
     curl_slist_free_all(fetch->resolved);
     fetch_answer_free(&fetch->answer);
+    strbuf_free(&fetch->pieces);
+    strbuf_free(&fetch->saying);
     mem_free(fetch);
 }
 
 static void note_result(struct fetch *fetch, CURLcode code) {
-    curl_off_t took_us = 0;
+    curl_off_t took_us = 0, retry_after_s = 0;
+    long sent = 0;
     curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &fetch->answer.status);
     curl_easy_getinfo(fetch->easy, CURLINFO_TOTAL_TIME_T, &took_us);
     fetch->answer.took_ms = (int64_t)(took_us / 1000);
+    curl_easy_getinfo(fetch->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    fetch->answer.retry_after_ms = (int64_t)retry_after_s * 1000;
+    curl_easy_getinfo(fetch->easy, CURLINFO_REQUEST_SIZE, &sent);
+    fetch->answer.unsent = sent == 0;
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && fetch->answer.truncated))
         return;
     long os_error = 0;
@@ -182,6 +230,7 @@ static void note_result(struct fetch *fetch, CURLcode code) {
 }
 
 bool fetch_wait(const struct fetch_request *request, struct fetch_answer *answer) {
+    must(!request->received && !request->open); // there is nobody to hand pieces over
     struct fetch *fetch = fetch_new(request);
     note_result(fetch, curl_easy_perform(fetch->easy));
     *answer = fetch->answer;
@@ -205,6 +254,7 @@ static void start_waiting(struct fetcher *fetcher) {
 
 static void leave(struct fetch *fetch) {
     list_remove(&fetch->link);
+    list_remove(&fetch->arriving);
     if (!fetch->started)
         return;
     fetch->started = false;
@@ -212,17 +262,36 @@ static void leave(struct fetch *fetch) {
     curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
 }
 
+static struct fetch *fetch_of(CURL *easy) {
+    char *private = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    return (struct fetch *)(void *)private;
+}
+
+static void hand_over(struct fetcher *fetcher) {
+    struct link *link;
+    while ((link = list_pop(&fetcher->arriving)) != NULL) {
+        struct fetch *fetch = list_entry(link, struct fetch, arriving);
+        struct strbuf pieces = fetch->pieces; // moved: it may be cancelled
+        fetch->pieces = (struct strbuf){0};
+        if (fetch->over)
+            curl_easy_pause(fetch->easy, CURLPAUSE_CONT);
+        if (pieces.len)
+            fetch->received(strbuf_as_slice(&pieces), fetch->context);
+        strbuf_free(&pieces);
+    }
+}
+
 // One message at a time: `done` may start and cancel others, and a cancelled one's message leaves the queue.
 static void finish_done(struct fetcher *fetcher) {
     CURLMsg *message;
     int left;
+    hand_over(fetcher);
     while ((message = curl_multi_info_read(fetcher->multi, &left)) != NULL) {
         if (message->msg != CURLMSG_DONE)
             continue;
         CURLcode code = message->data.result;
-        char *private = NULL;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-        struct fetch *fetch = (struct fetch *)(void *)private;
+        struct fetch *fetch = fetch_of(message->easy_handle);
         note_result(fetch, code);
         leave(fetch);
         fetch->done(&fetch->answer, fetch->context);
@@ -247,8 +316,20 @@ static void on_timer(evutil_socket_t fd, short what, void *context) {
     finish_done(fetcher);
 }
 
+// While a body is open and nothing is there to send, libcurl does not finish. That it does not even wait for
+// the socket any more, once there is an answer, is how one sees that this is over.
+static void note_left_alone(CURL *easy) {
+    struct fetch *fetch = fetch_of(easy);
+    long status = 0;
+    if (!fetch || !fetch->open || !fetch->started)
+        return;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    fetch->over = status != 0;
+    if (fetch->over)
+        note_arrival(fetch);
+}
+
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *assigned) {
-    (void)easy;
     struct fetcher *fetcher = context;
     struct watched *watched = assigned;
     if (watched) {
@@ -256,6 +337,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, v
         event_free(watched->event);
     }
     if (what == CURL_POLL_REMOVE) {
+        note_left_alone(easy);
         mem_free(watched);
         curl_multi_assign(fetcher->multi, fd, NULL);
         return 0;
@@ -290,6 +372,7 @@ struct fetcher *fetcher_new(struct event_base *base, unsigned most_active) {
     fetcher->most_active = most_active;
     list_init(&fetcher->waiting);
     list_init(&fetcher->active);
+    list_init(&fetcher->arriving);
     fetcher->timer = event_new(base, -1, 0, on_timer, fetcher);
     fetcher->multi = curl_multi_init();
     must(fetcher->timer && fetcher->multi);
@@ -321,6 +404,12 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
     list_push(&fetcher->waiting, &fetch->link);
     start_waiting(fetcher);
     return fetch;
+}
+
+void fetch_say(struct fetch *fetch, struct slice more) {
+    strbuf_slice(&fetch->saying, more);
+    if (fetch->started) // libcurl asks again; it may be waiting for us
+        curl_easy_pause(fetch->easy, CURLPAUSE_CONT);
 }
 
 void fetch_cancel(struct fetch *fetch) {

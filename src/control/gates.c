@@ -85,9 +85,11 @@ static void on_answer(const struct fetch_answer *answer, void *context) {
         return;
     }
     const struct probe_request_config *request = &check->test->request;
-    snprintf(because, sizeof because, "smoke test %zu (%s %.60s) failed at %.100s: %s",
+    size_t path = strcspn(request->path, "?"); // a query may hold a key
+    snprintf(because, sizeof because, "smoke test %zu (%s %.*s) failed at %.100s: %s",
              (size_t)(check->test - gates->before->smoke_tests) + 1,
-             request->method ? request->method : "GET", request->path, check->endpoint->url, why);
+             request->method ? request->method : "GET", (int)(path < 60 ? path : 60), request->path,
+             check->endpoint->url, why);
     finish(gates, false, because);
 }
 

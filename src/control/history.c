@@ -1,4 +1,5 @@
 #include "history.h"
+#include "base/mem.h"
 
 #include <math.h>
 
@@ -80,8 +81,11 @@ void history_emit(const struct history *const *histories, const char *const *nam
     while (longest && rows < longest->count && history_get(longest, rows)->at > since)
         rows++;
     emit_array(emit_name(emit, "at"));
-    for (unsigned age = rows; age-- > 0;)
-        emit_u64(emit, history_get(longest, age)->at);
+    for (unsigned age = rows; age-- > 0;) {
+        const struct history_point *point = history_get(longest, age);
+        must(point);
+        emit_u64(emit, point->at);
+    }
     emit_end(emit, ']');
     emit_array(emit_name(emit, "variants"));
     for (size_t i = 0; i < count; i++) {

@@ -1,6 +1,7 @@
 #include "hosts.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/strbuf.h"
 #include "resolver.h"
 
@@ -299,6 +300,7 @@ void hosts_abandon(struct hosts_change *change) {
 }
 
 static void add_user(struct host *host, struct endpoint *endpoint) {
+    must(host); // every name of the directory was asked for
     if (host->user_count == host->user_room) {
         host->user_room = host->user_room ? host->user_room * 2 : 4;
         host->users = mem_resize(host->users, host->user_room * sizeof(struct endpoint *));

@@ -18,6 +18,7 @@
 struct journal {
     char *folder, *states, *decisions, *decisions_before;
     int lock, states_fd, decisions_fd;
+    bool torn; // half a line stands at the end of the decisions and could not be taken back
     off_t decisions_bytes;
 };
 
@@ -81,6 +82,7 @@ static bool open_decisions(struct journal *journal, struct error *error) {
         error_set(error, "cannot open %s: %s", journal->decisions, strerror(errno));
     else
         journal->decisions_bytes = end;
+    journal->torn = false;
     return ready;
 }
 
@@ -124,6 +126,23 @@ void journal_close(struct journal *journal) {
     mem_free(journal);
 }
 
+void journal_release(struct journal *journal) {
+    close_if_open(journal->decisions_fd);
+    close_if_open(journal->lock);
+    journal->decisions_fd = journal->lock = -1;
+}
+
+bool journal_retake(struct journal *journal, struct error *error) {
+    if (take_lock(journal, error) && open_decisions(journal, error))
+        return true;
+    journal_release(journal);
+    return false;
+}
+
+static bool ours(const struct journal *journal, struct error *error) {
+    return journal->lock >= 0 || error_set(error, "%s was handed over to another process", journal->folder);
+}
+
 // ---- decisions
 
 static void rotate(struct journal *journal) {
@@ -138,22 +157,31 @@ static void rotate(struct journal *journal) {
         journal->decisions_fd = before; // goes on in the old one
 }
 
+// The line did not get there whole, and must not be the beginning of the next one.
+static void take_back(struct journal *journal, struct error *error) {
+    error_set(error, "cannot write to %s: %s", journal->decisions, strerror(errno));
+    journal->torn = ftruncate(journal->decisions_fd, journal->decisions_bytes) != 0;
+    if (journal->torn)
+        error_set(error, "cannot write to %s, nor take back half a line: %s", journal->decisions,
+                  strerror(errno));
+}
+
 bool journal_decide(struct journal *journal, struct slice line, struct error *error) {
+    if (!ours(journal, error))
+        return false;
     rotate(journal);
     struct strbuf whole = {0};
+    strbuf_string(&whole, journal->torn ? "\n" : "");
     strbuf_slice(&whole, line);
     strbuf_char(&whole, '\n');
     bool written = file_write_all(journal->decisions_fd, strbuf_as_slice(&whole)) &&
                    fdatasync(journal->decisions_fd) == 0;
-    if (written) {
-        journal->decisions_bytes += (off_t)whole.len;
-    } else {
-        error_set(error, "cannot write to %s: %s", journal->decisions, strerror(errno));
-        if (ftruncate(journal->decisions_fd, journal->decisions_bytes) !=
-            0) // half a line stays: cut off at the next start
-            error_set(error, "cannot write to %s, nor take back half a line: %s", journal->decisions,
-                      strerror(errno));
-    }
+    struct stat info;
+    if (!written)
+        take_back(journal, error);
+    else if (fstat(journal->decisions_fd, &info) == 0)
+        journal->decisions_bytes = info.st_size;
+    journal->torn = journal->torn && !written;
     strbuf_free(&whole);
     return written;
 }
@@ -165,6 +193,8 @@ static void read_file(const char *path, struct strbuf *out) {
     size_t before = out->len;
     if (!file_read_all(fd, out, 4 * (size_t)DECISIONS_BYTES))
         out->len = before;
+    while (out->len > before && out->at[out->len - 1] != '\n') // half a line is no decision
+        out->len--;
     close(fd);
 }
 
@@ -230,7 +260,7 @@ bool journal_save(struct journal *journal, const char *route, struct slice state
     char name[NAME_MAX + 1], fresh[NAME_MAX + 1];
     file_name(route, name, sizeof name, ".json");
     file_name(route, fresh, sizeof fresh, ".new");
-    if (!in_place(journal) && !reopen_states(journal, error))
+    if (!ours(journal, error) || (!in_place(journal) && !reopen_states(journal, error)))
         return false;
     int fd = openat(journal->states_fd, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     bool saved = fd >= 0 && file_write_all(fd, state) && fsync(fd) == 0;

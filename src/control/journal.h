@@ -15,6 +15,10 @@ struct journal;
 struct journal *journal_open(const char *state_dir, struct error *error);
 void journal_close(struct journal *journal); // NULL is allowed
 
+// Another process goes on with it: the lock is let go, and nothing can be written until it is taken back.
+void journal_release(struct journal *journal);
+bool journal_retake(struct journal *journal, struct error *error); // false: it is somebody else's now
+
 // Appends one line (without its end). False: nothing was written, *error says why.
 bool journal_decide(struct journal *journal, struct slice line, struct error *error);
 // Replaces the route's state. False: the old one is as it was.

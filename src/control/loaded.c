@@ -1,6 +1,8 @@
 #include "control/loaded.h"
 
+#include "config/rollout.h"
 #include "credentials.h"
+#include "identity.h"
 
 bool loaded_read(struct loaded *loaded, const char *path, struct tls_tickets *tickets,
                  struct outcome *outcome) {
@@ -27,9 +29,14 @@ void loaded_free(struct loaded *loaded) {
 bool loaded_check(const char *path, struct outcome *outcome) {
     struct loaded loaded;
     struct tls_tickets *tickets = tls_tickets_new();
+    struct identity identity;
     bool ok = loaded_read(&loaded, path, tickets, outcome);
-    if (ok)
+    if (ok) {
+        ok = identity_find(&identity, loaded.config, outcome);
+        identity_warn(&identity, loaded.config, outcome);
+        identity_free(&identity);
         loaded_free(&loaded);
+    }
     tls_tickets_unref(tickets);
     return ok;
 }

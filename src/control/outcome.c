@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void free_all(struct outcome_mistake *items, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -109,4 +110,15 @@ void outcome_emit_warnings(const struct outcome *outcome, struct emit *emit) {
     for (size_t i = 0; i < outcome->warning_count; i++)
         emit_text(emit, outcome->warnings[i].text);
     emit_end(emit, ']');
+}
+
+void outcome_print(const struct outcome *outcome) {
+    struct strbuf text = {0};
+    for (size_t i = 0; i < outcome->mistake_count; i++) {
+        outcome_write(outcome, i, &text);
+        strbuf_char(&text, '\n');
+    }
+    ssize_t written = write(STDERR_FILENO, text.at, text.len);
+    (void)written; // nowhere left to say it
+    strbuf_free(&text);
 }

@@ -1,7 +1,6 @@
 #include "prometheus_query.h"
 
 #include <ctype.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,36 +95,76 @@ static enum prometheus_outcome read_result(json_t *data, double *value, char *wh
     return read_sample(json_object_get(json_array_get(result, 0), "value"), value, why);
 }
 
-static enum prometheus_outcome read_root(json_t *root, long status, double *value, char *why) {
+// Of a root that is JSON: whether there is data.
+static bool root_holds(json_t *root, long status, char *why) {
     const char *outcome = json_string_value(json_object_get(root, "status"));
     const char *error = json_string_value(json_object_get(root, "error"));
     const char *warning = json_string_value(json_array_get(json_object_get(root, "warnings"), 0));
     if (!outcome && status / 100 != 2)
-        return failed(why, "Prometheus answered %ld", status);
-    if (status / 100 != 2 || !outcome || strcmp(outcome, "success") != 0)
-        return failed(why, "Prometheus refused the query: %.110s", error ? error : "it does not say why");
-    if (warning) // part of the data may be missing
-        return failed(why, "Prometheus warns: %.120s", warning);
-    return read_result(json_object_get(root, "data"), value, why);
+        failed(why, "Prometheus answered %ld", status);
+    else if (status / 100 != 2 || !outcome || strcmp(outcome, "success") != 0)
+        failed(why, "Prometheus refused the query: %.110s", error ? error : "it does not say why");
+    else if (warning) // part of the data may be missing
+        failed(why, "Prometheus warns: %.120s", warning);
+    return !why[0];
+}
+
+// `wanted`: what a whole answer would be no more than. NULL: there is no data, and `why` says why.
+static json_t *read_answer(const struct fetch_answer *answer, const char *wanted, char *why) {
+    why[0] = '\0';
+    if (answer->error[0])
+        failed(why, "Prometheus gave no answer: %.120s", answer->error);
+    else if (answer->truncated)
+        failed(why, "Prometheus answered more than %s", wanted);
+    if (why[0])
+        return NULL;
+    json_t *root = json_loadb(answer->body.at ? answer->body.at : "", answer->body.len, 0, NULL);
+    if (json_is_object(root)) {
+        if (root_holds(root, answer->status, why))
+            return root;
+    } else if (answer->status / 100 == 2) {
+        failed(why, "Prometheus did not answer in JSON");
+    } else {
+        failed(why, "Prometheus answered %ld", answer->status);
+    }
+    json_decref(root);
+    return NULL;
 }
 
 enum prometheus_outcome prometheus_read(const struct fetch_answer *answer, double *value,
                                         char why[PROMETHEUS_WHY]) {
     *value = NAN;
-    why[0] = '\0';
-    if (answer->error[0])
-        return failed(why, "Prometheus gave no answer: %.120s", answer->error);
-    if (answer->truncated)
-        return failed(why, "Prometheus answered more than one number needs");
-    json_t *root = json_loadb(answer->body.at ? answer->body.at : "", answer->body.len, 0, NULL);
-    enum prometheus_outcome outcome;
-    if (!json_is_object(root))
-        outcome = answer->status / 100 == 2 ? failed(why, "Prometheus did not answer in JSON")
-                                            : failed(why, "Prometheus answered %ld", answer->status);
-    else
-        outcome = read_root(root, answer->status, value, why);
+    json_t *root = read_answer(answer, "one number needs", why);
+    if (!root)
+        return PROMETHEUS_ERROR;
+    enum prometheus_outcome outcome = read_result(json_object_get(root, "data"), value, why);
     json_decref(root);
     if (outcome != PROMETHEUS_VALUE)
         *value = NAN;
     return outcome;
+}
+
+json_t *prometheus_read_vector(const struct fetch_answer *answer, char why[PROMETHEUS_WHY]) {
+    json_t *root = read_answer(answer, "is read of it", why);
+    json_t *data = json_object_get(root, "data"), *result = json_object_get(data, "result");
+    const char *type = json_string_value(json_object_get(data, "resultType"));
+    if (root && (!type || strcmp(type, "vector") != 0 || !json_is_array(result)))
+        failed(why, "Prometheus answered no result");
+    result = why[0] ? NULL : json_incref(result);
+    json_decref(root);
+    return result;
+}
+
+bool prometheus_sample(const json_t *of_vector, double *value) {
+    json_t *sample = json_object_get(of_vector, "value");
+    const char *text = json_string_value(json_array_get(sample, 1));
+    char *end;
+    *value = NAN;
+    if (json_array_size(sample) != 2 || !text || !*text || isspace((unsigned char)*text))
+        return false;
+    double read = strtod(text, &end);
+    if (*end)
+        return false;
+    *value = read;
+    return true;
 }

@@ -119,6 +119,21 @@ static void note_command(struct publisher *publisher, size_t route, bool by_comm
             publisher->by_command[i] = by_command;
 }
 
+void publisher_set_by_command(struct publisher *publisher, size_t route) {
+    note_command(publisher, route, true);
+}
+
+struct plan *publisher_plan_ref(const struct publisher *publisher) {
+    return plan_ref(publisher->plan);
+}
+
+void publisher_replace(struct publisher *publisher, struct plan *take_plan) {
+    bool same = take_plan == publisher->plan;
+    replace(publisher, take_plan);
+    if (!same)
+        publish(publisher);
+}
+
 uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const uint16_t *weights,
                                bool by_command) {
     replace(publisher, plan_with_weights(publisher->plan, route, weights));

@@ -21,6 +21,11 @@ uint64_t publisher_set_weights(struct publisher *publisher, size_t route, const 
 // meanwhile wins.
 uint64_t publisher_turn(struct publisher *publisher, struct adoption *adoption, size_t route,
                         const uint16_t *weights);
+// The plan's weights of the route were set by hand before this process began.
+void publisher_set_by_command(struct publisher *publisher, size_t route);
+// The plan with a reference, to make another of; and that other one, which has the same configuration.
+struct plan *publisher_plan_ref(const struct publisher *publisher);
+void publisher_replace(struct publisher *publisher, struct plan *take_plan);
 bool publisher_by_command(const struct publisher *publisher, size_t route); // they were set by hand
 // The daemon's note that every worker uses the plan, the last since at_ns (monotonic); and how long that took
 // the last time, in seconds.

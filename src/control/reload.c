@@ -5,7 +5,13 @@
 #include "base/log.h"
 #include "config/rollout.h"
 #include "credentials.h"
+#include "exposure.h"
+#include "membership.h"
+#include "predecessor.h"
+#include "restart.h"
 #include "rollouts.h"
+#include "service.h"
+#include "span_exporter.h"
 #include "task_journal.h"
 
 struct request { // one who asked for a reload
@@ -25,10 +31,13 @@ struct reloader {
     struct control *control;
     struct applying applying;
     struct link requests; // the first is under way when `busy`
-    bool busy;
+    bool busy, on_hold;
+    void (*held)(void *context); // of who asked; NULL: told already
+    void *held_context;
     uint64_t began_ns;
     struct outcome last;
     uint64_t successes, failures;
+    bool failed; // the last one that has ended
 };
 
 // ---- applying a configuration
@@ -96,7 +105,7 @@ static bool prepare(struct control *control, const struct loaded *loaded, struct
         outcome_fail(outcome, place_of_listener(config, &error), error.text);
         return false;
     }
-    prepared->admin = admin_prepare(control->admin, config, credentials->token, &error);
+    prepared->admin = admin_prepare(control->admin, config, credentials, &error);
     if (!prepared->admin) {
         outcome_fail(outcome, config->admin.place, error.text);
         return false;
@@ -137,28 +146,13 @@ static void log_closed(const struct strbuf *before, struct strbuf *after) {
     }
 }
 
-static void warn_restart(const struct control *control, const struct config *config,
-                         struct outcome *outcome) {
-    const struct place place = {0, 0};
-    size_t before = outcome->warning_count;
-    if (config->workers != (int64_t)control->workers)
-        outcome_warn(outcome, place, "workers: %lld takes effect at the next start; %u are running",
-                     (long long)config->workers, control->workers);
-    if (strcmp(config->state_dir, control->state_dir) != 0)
-        outcome_warn(outcome, place, "state_dir: %s takes effect at the next start; %s is in use",
-                     config->state_dir, control->state_dir);
-    for (size_t i = before; i < outcome->warning_count; i++)
-        log_warn("needs a restart", "change=\"%s\"", outcome->warnings[i].text);
-}
-
 // The certificates are the configuration's, which is the control's from now on.
 static void adopt_credentials(struct control *control, struct credentials *take_credentials) {
     certificates_free(&control->certificates);
     control->certificates = take_credentials->certificates;
     take_credentials->certificates = (struct certificates){0};
     certificates_tick(&control->certificates, clock_wall_ms());
-    if (take_credentials->token_open)
-        log_warn("token file is open to everybody", "file=%s", control->config->admin.token_file);
+    exposure_log(control->config);
     credentials_free(take_credentials);
 }
 
@@ -182,6 +176,8 @@ static void commit(struct control *control, struct loaded *take_loaded, struct h
     adopt_credentials(control, take_loaded->credentials);
     control->loaded_ms = clock_wall_ms();
     rollouts_commit(control->rollouts, rollouts);
+    span_exporter_adopt(control->spans, config);
+    membership_describe(control->membership);
     list_listeners(control->plane, &after);
     log_listeners(control->plane, "listening", &before);
     log_closed(&before, &after);
@@ -199,17 +195,30 @@ static struct rollouts_change *prepare_rollouts(struct control *control, struct 
     return change;
 }
 
+// Behind everything that a mistake in the file can stop: from here on the other daemon judges no more.
+static bool take_over(struct control *control, const struct config *config,
+                      const struct directory_change *endpoints, struct outcome *outcome) {
+    struct error error;
+    if (!control->predecessor || predecessor_take(control->predecessor, config, endpoints, &error))
+        return true;
+    outcome_fail(outcome, (struct place){0, 0}, error.text);
+    return false;
+}
+
 static void apply(struct control *control, struct loaded *take_loaded, struct hosts_change *hosts,
                   struct outcome *outcome) {
     struct config *config = take_loaded->config;
     struct prepared prepared;
-    if (!prepare(control, take_loaded, hosts, &prepared, outcome)) {
+    if (!prepare(control, take_loaded, hosts, &prepared, outcome) ||
+        !take_over(control, config, prepared.directory, outcome)) {
         abandon(&prepared);
         hosts_abandon(hosts);
         loaded_free(take_loaded);
         return;
     }
     struct plan *plan = plan_new(config, control->registry, prepared.directory);
+    if (control->predecessor)
+        predecessor_weigh(control->predecessor, &plan);
     task_journal_equip(control->tasks, plan);
     struct rollouts_change *rollouts = prepare_rollouts(control, &plan, outcome);
     if (!rollouts) {
@@ -225,8 +234,10 @@ static void apply(struct control *control, struct loaded *take_loaded, struct ho
     for (size_t i = 0; i < config->pool_count; i++)
         outcome->endpoints += config->pools[i].endpoint_count;
     if (control->config) // a start has nothing to differ from
-        warn_restart(control, config, outcome);
+        restart_warn(control, config, outcome);
     commit(control, take_loaded, hosts, &prepared, plan, rollouts);
+    if (control->predecessor)
+        predecessor_settle(control->predecessor);
     outcome->success = true;
 }
 
@@ -307,6 +318,43 @@ void reloader_free(struct reloader *reloader) {
     mem_free(reloader);
 }
 
+static void next(struct reloader *reloader) {
+    void (*held)(void *context) = reloader->held;
+    if (reloader->busy)
+        return;
+    if (reloader->on_hold) {
+        reloader->held = NULL;
+        if (held)
+            held(reloader->held_context);
+    } else if (!list_empty(&reloader->requests)) {
+        begin(reloader);
+    }
+}
+
+void reloader_hold(struct reloader *reloader, void (*held)(void *context), void *context) {
+    reloader->on_hold = true;
+    reloader->held = held;
+    reloader->held_context = context;
+    next(reloader);
+}
+
+void reloader_let_go(struct reloader *reloader) {
+    reloader->on_hold = false;
+    reloader->held = NULL;
+    next(reloader);
+}
+
+bool reloader_refuse(struct reloader *reloader, const char *why) {
+    bool asked = !list_empty(&reloader->requests);
+    if (!asked)
+        return false;
+    outcome_begin(&reloader->last, reloader->control->config->path);
+    outcome_fail(&reloader->last, (struct place){0, 0}, why);
+    while (!list_empty(&reloader->requests))
+        answer(reloader, list_entry(reloader->requests.next, struct request, link));
+    return true;
+}
+
 static void log_failure(const struct outcome *outcome) {
     struct strbuf line = {0};
     for (size_t i = 0; i < outcome->mistake_count; i++) {
@@ -324,6 +372,7 @@ static void end(struct reloader *reloader) {
     outcome->elapsed_ms = (double)(clock_monotonic_ns() - reloader->began_ns) / (double)NS_PER_MS;
     outcome->at_ms = clock_wall_ms();
     *(outcome->success ? &reloader->successes : &reloader->failures) += 1;
+    reloader->failed = !outcome->success;
     if (outcome->success)
         log_info("configuration reloaded", "file=%s plan=%llu routes=%zu pools=%zu endpoints=%zu ms=%.1f",
                  outcome->path, (unsigned long long)outcome->plan, outcome->routes, outcome->pools,
@@ -331,10 +380,10 @@ static void end(struct reloader *reloader) {
     else
         log_failure(outcome);
     registry_sweep(reloader->control->registry);
+    service_ready(outcome->success ? "serving" : "serving; the last reload failed, the log says why");
     answer(reloader, list_entry(reloader->requests.next, struct request, link));
     reloader->busy = false;
-    if (!list_empty(&reloader->requests))
-        begin(reloader);
+    next(reloader);
 }
 
 static void on_adopted(void *context) {
@@ -352,6 +401,7 @@ static void on_applied(void *context) {
 static void begin(struct reloader *reloader) {
     struct control *control = reloader->control;
     reloader->busy = true;
+    service_reloading();
     reloader->began_ns = clock_monotonic_ns();
     outcome_begin(&reloader->last, control->config->path);
     struct loaded loaded;
@@ -372,12 +422,15 @@ void reloader_request(struct reloader *reloader, void (*done)(const struct outco
     request->done = done;
     request->context = context;
     list_push(&reloader->requests, &request->link);
-    if (!reloader->busy)
-        begin(reloader);
+    next(reloader);
 }
 
 const struct outcome *reloader_last(const struct reloader *reloader) {
     return &reloader->last;
+}
+
+bool reloader_failed(const struct reloader *reloader) {
+    return reloader->failed;
 }
 
 uint64_t reloader_count(const struct reloader *reloader, bool success) {

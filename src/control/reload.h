@@ -17,5 +17,11 @@ void reload_apply(struct reloader *reloader, struct loaded *take_loaded, struct 
 // A request made while another is under way waits for it and then loads the file anew.
 void reloader_request(struct reloader *reloader, void (*done)(const struct outcome *outcome, void *context),
                       void *context);
+// No reload begins any more; `held` is called as soon as none is under way. Until the reloader is let go.
+void reloader_hold(struct reloader *reloader, void (*held)(void *context), void *context);
+void reloader_let_go(struct reloader *reloader);
+// Instead: whoever waits is told that it cannot be. True: somebody had asked.
+bool reloader_refuse(struct reloader *reloader, const char *why);
 const struct outcome *reloader_last(const struct reloader *reloader);
+bool reloader_failed(const struct reloader *reloader);                  // the last one that has ended
 uint64_t reloader_count(const struct reloader *reloader, bool success); // reloads, the first load not counted

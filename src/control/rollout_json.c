@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "control/emit.h"
+#include "share.h"
 
 #include <math.h>
 
@@ -47,6 +48,7 @@ static void emit_guard(const struct guard *guard, const struct guard_outcome *ou
     emit_optional(emit, "high", outcome->high, decimals);
     emit_end(emit, '}');
     emit_text(emit_name(emit, "unit"), guard_unit(settings));
+    emit_optional(emit, "allowed", guard_allowed(guard, outcome), decimals);
     emit_end(emit, '}');
 }
 
@@ -116,6 +118,7 @@ void controller_emit(const struct controller *controller, struct emit *emit) {
     emit_weights(controller, machine, emit);
     emit_number(emit_name(emit, "state_seconds"), (double)machine->state_ms / 1000, 1);
     emit_number(emit_name(emit, "total_seconds"), (double)machine->total_ms / 1000, 1);
+    emit_number(emit_name(emit, "watch_seconds"), (double)controller->plan.watch_ms / 1000, 3);
     emit_bool(emit_name(emit, "keep_warm"), machine->warm);
     emit_slice(emit_name(emit, "because"), strbuf_as_slice(&controller->because));
     emit_text(emit_name(emit, "judgement"), controller->judgement.because);
@@ -124,6 +127,11 @@ void controller_emit(const struct controller *controller, struct emit *emit) {
     emit_u64(emit_name(emit, "step_requests"), controller->trial.step_requests);
     emit_number(emit_name(emit, "design_effect"), controller->trial.designs[DESIGN_FAILED].effect, 3);
     emit_bool(emit_name(emit, "journal_failing"), controller->journal_failing);
+    emit_name(emit, "fleet");
+    if (controller->share)
+        share_emit(controller->share, emit);
+    else
+        emit_null(emit);
     emit_sample_ratio(controller, emit);
     emit_guards(controller, emit);
     emit_end(emit, '}');

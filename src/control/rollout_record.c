@@ -118,6 +118,8 @@ void rollout_record_write(const struct rollout_record *record, struct strbuf *ou
         record->because.len, "decision", decision ? decision : json_null());
     if (root && record->contest)
         json_object_set_new(root, "contest", write_contest(record->contest));
+    if (root && record->alone)
+        json_object_set_new(root, "alone", json_true());
     must(root != NULL);
     char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
     strbuf_string(out, text);
@@ -131,21 +133,32 @@ static double real(json_t *value) {
     return json_is_null(value) ? -INFINITY : json_number_value(value);
 }
 
+// Figures that no experiment has (negative ones, more events than requests) are left out, and what they are
+// of begins anew: evidence of them may be a NaN, which is never as much as is needed, so that harm would not
+// be found.
+
+// A watch is made when it begins, so that the question is kept with it: a constant line.
+static bool read_watch(json_t *list, struct two_sample *process) {
+    double delta = real(json_array_get(list, 6));
+    if (real(json_array_get(list, 5)) != 0 || !(delta > 0 && delta < 1))
+        return false;
+    process->count = (unsigned)json_integer_value(json_array_get(list, 0));
+    process->settings = (struct two_sample_settings){.direction = TWO_SAMPLE_HARM,
+                                                     .delta = delta,
+                                                     .prior_mean = 0.01,
+                                                     .prior_weight = 50,
+                                                     .restart_every = 10,
+                                                     .decay = 1};
+    return true;
+}
+
 // Only into a process that asks the same question.
 static void read_process(json_t *list, struct two_sample *process) {
     struct two_sample read = *process;
     if (json_array_size(list) != 7 + 2 * (size_t)json_integer_value(json_array_get(list, 0)))
         return;
-    if (!process->count) { // a watch: made when it begins, so the question is kept with it
-        read.count = (unsigned)json_integer_value(json_array_get(list, 0));
-        read.settings = (struct two_sample_settings){.direction = TWO_SAMPLE_HARM,
-                                                     .prior_mean = 0.01,
-                                                     .prior_weight = 50,
-                                                     .restart_every = 10,
-                                                     .decay = 1};
-        read.settings.rho = real(json_array_get(list, 5));
-        read.settings.delta = real(json_array_get(list, 6));
-    }
+    if (!process->count && !read_watch(list, &read))
+        return;
     if (read.count > TWO_SAMPLE_MOST || read.count != (unsigned)json_integer_value(json_array_get(list, 0)) ||
         read.settings.rho != real(json_array_get(list, 5)) ||
         read.settings.delta != real(json_array_get(list, 6)))
@@ -157,24 +170,25 @@ static void read_process(json_t *list, struct two_sample *process) {
     for (unsigned i = 0; i < read.count; i++) {
         read.product[i] = real(json_array_get(list, 7 + 2 * i));
         read.restarted[i] = real(json_array_get(list, 8 + 2 * i));
-        if (isnan(read.product[i]) || isnan(read.restarted[i]))
-            return;
     }
-    *process = read;
+    if (two_sample_holds(&read))
+        *process = read;
 }
 
 static void read_batch(json_t *list, struct guard_batch *batch) {
-    if (json_array_size(list) == 4)
-        *batch = (struct guard_batch){
-            json_number_value(json_array_get(list, 0)), json_number_value(json_array_get(list, 1)),
-            json_number_value(json_array_get(list, 2)), json_number_value(json_array_get(list, 3))};
+    struct guard_batch read = {
+        json_number_value(json_array_get(list, 0)), json_number_value(json_array_get(list, 1)),
+        json_number_value(json_array_get(list, 2)), json_number_value(json_array_get(list, 3))};
+    if (json_array_size(list) == 4 && guard_batch_holds(&read))
+        *batch = read;
 }
 
 static void read_mean(json_t *list, struct mean *mean) {
-    if (json_array_size(list) == 3)
-        *mean = (struct mean){json_number_value(json_array_get(list, 0)),
-                              json_number_value(json_array_get(list, 1)),
-                              json_number_value(json_array_get(list, 2))};
+    struct mean read = {json_number_value(json_array_get(list, 0)),
+                        json_number_value(json_array_get(list, 1)),
+                        json_number_value(json_array_get(list, 2))};
+    if (json_array_size(list) == 3 && mean_holds(&read))
+        *mean = read;
 }
 
 // A file without them is of a build that did not keep them.
@@ -182,7 +196,7 @@ static void read_design(json_t *list, struct design *design) {
     double read[4] = {0};
     for (size_t i = 0; i < 4; i++)
         read[i] = json_number_value(json_array_get(list, i));
-    if (read[0] >= 1 && read[2] >= 1)
+    if (read[0] >= 1 && read[1] >= 0 && read[2] >= 1 && read[3] >= 0)
         *design = (struct design){read[0], read[1], read[2], read[3]};
 }
 
@@ -224,8 +238,10 @@ static void read_guard(json_t *object, struct guard *guard) {
 static void read_trial(json_t *object, struct trial *trial) {
     size_t i;
     json_t *kept;
-    trial->step_requests = (uint64_t)json_integer_value(json_object_get(object, "step_requests"));
-    trial->share = json_number_value(json_object_get(object, "share"));
+    json_int_t requests = json_integer_value(json_object_get(object, "step_requests"));
+    double share = json_number_value(json_object_get(object, "share"));
+    trial->step_requests = requests > 0 ? (uint64_t)requests : 0;
+    trial->share = share >= 0 && share <= 1 ? share : 0;
     trial->ratio_broken = json_is_true(json_object_get(object, "ratio_broken"));
     read_designs(json_object_get(object, "designs"), trial->designs, DESIGN_KINDS);
     json_array_foreach(json_object_get(object, "guards"), i,
@@ -368,6 +384,7 @@ bool rollout_record_read(struct rollout_record *record, struct slice text, bool 
     if (read) {
         read_trial(json_object_get(root, "trial"), record->trial);
         read_decision(root, record);
+        record->alone = json_is_true(json_object_get(root, "alone"));
         if (record->contest)
             read_contest(json_object_get(root, "contest"), record->contest);
         *same = whole && same_text(root, "strategy", rollout_strategy_name(config->strategy)) &&

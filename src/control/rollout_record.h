@@ -17,6 +17,7 @@ struct rollout_record {
     uint64_t decision_number; // of the route's last decision; 0: none yet
     struct strbuf decision;   // its JSON
     struct strbuf because;    // its sentence
+    bool alone;               // of a fleet: the candidate was taken back here, while etcd was away
 };
 
 void rollout_record_write(const struct rollout_record *record, struct strbuf *out);

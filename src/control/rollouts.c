@@ -1,30 +1,13 @@
-#include "rollouts.h"
-
 #include "base/clock.h"
 #include "base/log.h"
-#include "controller.h"
+#include "rollouts_inside.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
 
-#define TICK_MS 250
 #define UPDATES 64
 #define FETCHES 16 // questions of all rollouts that are under way at once
-
-struct rollouts {
-    struct control *control;
-    struct journal *journal; // NULL: not needed yet
-    struct event *tick;
-    struct fetcher *fetcher, *updates;
-    struct notifier *notifier;
-    char *user_agent;
-    struct asks_settings asks;
-    struct controller **controllers; // by route of the live plan; NULL where there is no rollout
-    size_t count;
-    void (*decided)(struct slice decision, void *context);
-    void *decided_context;
-};
 
 struct pending { // what happened to a machine before its plan is live
     struct machine before;
@@ -41,16 +24,22 @@ static void on_tick(evutil_socket_t fd, short what, void *context) {
     (void)fd, (void)what;
     struct rollouts *rollouts = context;
     uint64_t now = clock_monotonic_ns();
-    for (size_t i = 0; i < rollouts->count; i++)
+    if (rollouts->frozen)
+        rollouts_thaw(rollouts); // it could not be before
+    for (size_t i = 0; i < rollouts->count && !rollouts->frozen; i++)
         if (rollouts->controllers[i])
             controller_tick(rollouts->controllers[i], now);
+    if (rollouts->shared && !rollouts->frozen)
+        rollouts_share_tick(rollouts, now);
 }
 
 struct rollouts *rollouts_new(struct control *control) {
     struct rollouts *rollouts = mem_zero(1, sizeof *rollouts);
-    static const struct timeval every = {0, TICK_MS * 1000};
+    static const struct timeval every = {0, ROLLOUTS_TICK_MS * 1000};
     struct strbuf agent = {0};
     rollouts->control = control;
+    list_init(&rollouts->unclaimed);
+    rollouts_count_anew(rollouts);
     strbuf_format(&agent, "sluice/%s", control->options->version);
     rollouts->user_agent = mem_copy_string(strbuf_text(&agent));
     strbuf_free(&agent);
@@ -65,20 +54,14 @@ struct rollouts *rollouts_new(struct control *control) {
     return rollouts;
 }
 
-static void wake_up(evutil_socket_t fd, short what, void *context) {
-    (void)fd, (void)what, (void)context;
+void rollouts_hurry(struct rollouts *rollouts) {
+    event_del(rollouts->tick);
+    rollouts_end_shares(rollouts, "the daemon is stopping");
+    notifier_hurry(rollouts->notifier);
 }
 
-void rollouts_leave(struct rollouts *rollouts, uint64_t most_ns) {
-    static const struct timeval look = {0, 20000};
-    uint64_t until = clock_monotonic_ns() + most_ns;
-    struct event *timer = event_new(rollouts->control->base, -1, EV_PERSIST, wake_up, NULL);
-    must(timer && event_add(timer, &look) == 0);
-    event_del(rollouts->tick);
-    notifier_hurry(rollouts->notifier);
-    while (notifier_busy(rollouts->notifier) && clock_monotonic_ns() < until)
-        event_base_loop(rollouts->control->base, EVLOOP_ONCE);
-    event_free(timer);
+bool rollouts_busy(const struct rollouts *rollouts) {
+    return notifier_busy(rollouts->notifier);
 }
 
 static void controllers_free(struct controller **controllers, size_t count) {
@@ -90,10 +73,11 @@ static void controllers_free(struct controller **controllers, size_t count) {
 void rollouts_free(struct rollouts *rollouts) {
     if (!rollouts)
         return;
-    for (size_t i = 0; i < rollouts->count; i++)
+    for (size_t i = 0; i < rollouts->count && !rollouts->frozen; i++)
         if (rollouts->controllers[i])
             controller_save(rollouts->controllers[i]);
     controllers_free(rollouts->controllers, rollouts->count);
+    rollouts_forget_unclaimed(rollouts);
     notifier_free(rollouts->notifier);
     fetcher_free(rollouts->fetcher);
     fetcher_free(rollouts->updates);
@@ -105,20 +89,27 @@ void rollouts_free(struct rollouts *rollouts) {
 
 // ---- a configuration comes
 
-static struct controller *controller_named(const struct rollouts *rollouts, const char *name) {
+struct controller *rollouts_named(const struct rollouts *rollouts, struct slice name) {
     for (size_t i = 0; i < rollouts->count; i++)
-        if (rollouts->controllers[i] && strcmp(rollouts->controllers[i]->name, name) == 0)
+        if (rollouts->controllers[i] && slice_equal(slice_of(rollouts->controllers[i]->name), name))
             return rollouts->controllers[i];
     return NULL;
+}
+
+static struct controller *controller_named(const struct rollouts *rollouts, const char *name) {
+    return rollouts_named(rollouts, slice_of(name));
 }
 
 // What is known of the route: from the controller that it has, or from the journal.
 static enum journal_found known_before(struct rollouts *rollouts, const char *name, struct strbuf *text,
                                        struct error *error) {
-    const struct controller *running = controller_named(rollouts, name);
+    const struct controller *running = rollouts->frozen ? NULL : controller_named(rollouts, name);
     if (!running)
         return journal_load(rollouts->journal, name, text, error);
-    controller_write(running, text);
+    if (running->share && share_known(running->share))
+        strbuf_slice(text, share_text(running->share));
+    else
+        controller_write(running, text);
     return JOURNAL_FOUND;
 }
 
@@ -132,11 +123,14 @@ static bool restore(struct rollouts *rollouts, struct controller *controller, st
     struct strbuf text = {0};
     bool same = false;
     enum journal_found found = known_before(rollouts, controller->name, &text, error);
+    const struct controller *running = controller_named(rollouts, controller->name);
     bool good =
         found == JOURNAL_NOTHING ||
         (found == JOURNAL_FOUND && controller_restore(controller, strbuf_as_slice(&text), &same, error));
     strbuf_free(&text);
-    if (!good || found == JOURNAL_NOTHING)
+    if (good && controller->share)
+        share_found(controller->share, running ? running->share : NULL, same);
+    if (!good || found == JOURNAL_NOTHING || controller->share)
         return good;
     pending->before = controller->machine;
     pending->kind = EVENT_VERSION;
@@ -154,13 +148,15 @@ static void start(struct controller *controller, struct pending *pending) {
 
 static void give_weights(const struct controller *controller, struct plan **plan) {
     const struct split *split = &(*plan)->routes[controller->route].live.split;
+    uint16_t weights[SPLIT_ARMS];
     bool same = true;
+    controller_weights(controller, weights);
     for (size_t i = 0; i < controller->plan.variant_count; i++)
-        same = same && split->weight[i] == controller->machine.weights[i];
+        same = same && split->weight[i] == weights[i];
     if (same)
         return;
     struct plan *before = *plan;
-    *plan = plan_with_weights(before, controller->route, controller->machine.weights);
+    *plan = plan_with_weights(before, controller->route, weights);
     plan_unref(before);
 }
 
@@ -175,14 +171,15 @@ static bool prepare_route(struct rollouts *rollouts, struct rollouts_change *cha
         return false;
     const struct pool_config *pool = &(*plan)->config->pools[config->variants[config->baseline].pool_index];
     struct controller *controller = controller_new(rollouts->control, rollouts->journal, config, route,
-                                                   (*plan)->routes[route].experiment, pool);
+                                                   (*plan)->routes[route].experiment, pool, rollouts->shared);
     change->controllers[route] = controller;
     if (!restore(rollouts, controller, &change->pending[2 * route], error)) {
         struct error why = *error;
         return error_set(error, "the journal of route %s cannot be used: %s (move it away to begin anew)",
                          config->name, why.text);
     }
-    start(controller, &change->pending[2 * route + 1]);
+    if (!controller->share) // the leader of a fleet starts it
+        start(controller, &change->pending[2 * route + 1]);
     give_weights(controller, plan);
     return true;
 }
@@ -190,6 +187,9 @@ static bool prepare_route(struct rollouts *rollouts, struct rollouts_change *cha
 struct rollouts_change *rollouts_prepare(struct rollouts *rollouts, struct plan **plan, size_t *route,
                                          struct error *error) {
     struct rollouts_change *change = mem_zero(1, sizeof *change);
+    if (!rollouts->begun)
+        rollouts->shared = (*plan)->config->fleet != NULL;
+    rollouts->begun = true;
     change->count = (*plan)->config->route_count;
     change->controllers = mem_zero(change->count + 1, sizeof(struct controller *));
     change->pending = mem_zero(2 * change->count + 1, sizeof *change->pending);
@@ -277,12 +277,20 @@ void rollouts_commit(struct rollouts *rollouts, struct rollouts_change *change) 
         change->controllers[i]->decided_context = rollouts;
         controller_go_live(change->controllers[i], &rollouts->asks,
                            controller_named(rollouts, change->controllers[i]->name));
-        carry_out(rollouts, change, i);
-        controller_ask_again(change->controllers[i]);
+        if (rollouts->shared) {
+            rollouts_claim(rollouts, change->controllers[i],
+                           controller_named(rollouts, change->controllers[i]->name));
+        } else {
+            carry_out(rollouts, change, i);
+            controller_ask_again(change->controllers[i]);
+        }
         controller_save(change->controllers[i]);
     }
     rollouts->controllers = change->controllers;
     rollouts->count = change->count;
+    for (size_t i = 0; i < count; i++)
+        if (before[i] && before[i]->share)
+            rollouts_unclaim(rollouts, before[i]);
     controllers_free(before, count);
     mem_free(change->pending);
     mem_free(change);
@@ -309,18 +317,18 @@ bool rollouts_rules(const struct rollouts *rollouts, size_t route) {
     return leader != NO_ROUTE && rollouts->controllers[leader]->machine.state != ROLLOUT_IDLE;
 }
 
-bool rollouts_command(struct rollouts *rollouts, size_t route, const struct rollout_command *command,
-                      uint64_t *plan, struct error *error) {
-    if (!rollouts_has(rollouts, route))
-        return error_set(error, "the route has no rollout");
+void rollouts_command(struct rollouts *rollouts, size_t route, const struct rollout_command *command,
+                      struct rollout_reply reply) {
     struct controller *controller = rollouts->controllers[route];
+    struct error error;
     struct rollout_event event = {.kind = command->kind,
                                   .because = command->reason,
                                   .weights = command->weights,
                                   .version = version_of(controller)};
-    bool taken = controller_send(controller, &event, error);
-    *plan = publisher_plan(rollouts->control->publisher)->number;
-    return taken;
+    if (controller->share)
+        share_command(controller->share, &event, reply);
+    else
+        reply.done(controller_send(controller, &event, &error) ? NULL : &error, reply.context);
 }
 
 bool rollouts_feedback(struct rollouts *rollouts, size_t route, size_t variant, const char *metric,
@@ -328,6 +336,8 @@ bool rollouts_feedback(struct rollouts *rollouts, size_t route, size_t variant, 
     if (!rollouts_has(rollouts, route))
         return false;
     struct controller *controller = rollouts->controllers[route];
+    if (controller->share)
+        return share_score(controller->share, metric, variant, score, unit_hash);
     bool goal = controller->contest && controller->contest->settings.goal.kind == GUARD_SCORE &&
                 strcmp(controller->contest->settings.goal.name, metric) == 0;
     if (goal)
@@ -390,8 +400,15 @@ bool rollouts_metrics(const struct rollouts *rollouts, size_t route, struct roll
     if (!rollouts_has(rollouts, route))
         return false;
     const struct controller *controller = rollouts->controllers[route];
-    *metrics = (struct rollout_metrics){controller->machine.state, controller->machine.step,
-                                        controller->decisions, controller->trial.guard_count};
+    *metrics = (struct rollout_metrics){
+        .state = controller->machine.state,
+        .hold = controller->machine.hold,
+        .step = controller->machine.step,
+        .journal_failing = controller->journal_failing,
+        .decisions = controller->decisions,
+        .guard_count = controller->trial.guard_count,
+        .evidence_needed = guard_needed_harm(&controller->trial.levels) / log(10),
+    };
     return true;
 }
 

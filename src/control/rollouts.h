@@ -11,9 +11,16 @@ struct control;
 struct plan;
 struct rollouts;
 struct rollouts *rollouts_new(struct control *control);
-// The daemon ends: nothing is judged any more, and whoever is to be told gets a last chance, for so long at
-// most.
-void rollouts_leave(struct rollouts *rollouts, uint64_t most_ns);
+// The daemon ends: nothing is judged any more, and whoever is to be told gets a last chance, now.
+void rollouts_hurry(struct rollouts *rollouts);
+bool rollouts_busy(const struct rollouts *rollouts); // somebody has not been told yet
+// Another process goes on with them: everything is saved, nothing is judged or asked any more, and the
+// journal is let go. False and *error: the journal cannot be written, and they go on here.
+bool rollouts_freeze(struct rollouts *rollouts, struct error *error);
+// That process has ended: they go on here from what the journal says.
+void rollouts_thaw(struct rollouts *rollouts);
+void rollouts_count_anew(struct rollouts *rollouts); // a fleet's new evidence: groups are wanted soon
+bool rollouts_are_frozen(const struct rollouts *rollouts);
 void rollouts_free(struct rollouts *rollouts); // saves first; NULL is allowed
 
 // Phase one of a reload: controllers for the configuration of *plan, those that stay with all they know, the
@@ -35,15 +42,19 @@ bool rollouts_rules(const struct rollouts *rollouts,
                     size_t route); // … or is led by one, and its weights are the controller's now
 
 // A person's command: EVENT_PROMOTE, EVENT_PROMOTE_FULL, EVENT_PAUSE, EVENT_RESUME, EVENT_ROLLBACK,
-// EVENT_RETRY or EVENT_WEIGHTS with `weights`; `reason` may be NULL. False: refused, *error says why. *plan:
-// the number of the plan that carries it out.
+// EVENT_RETRY or EVENT_WEIGHTS with `weights`; `reason` may be NULL. done: once, maybe from inside; `refused`
+// NULL: it was carried out, by the live plan. A fleet's leader may be another instance, which takes a moment.
 struct rollout_command {
     enum rollout_event_kind kind;
     const uint16_t *weights;
     const char *reason;
 };
-bool rollouts_command(struct rollouts *rollouts, size_t route, const struct rollout_command *command,
-                      uint64_t *plan, struct error *error);
+struct rollout_reply {
+    void (*done)(const struct error *refused, void *context);
+    void *context;
+};
+void rollouts_command(struct rollouts *rollouts, size_t route, const struct rollout_command *command,
+                      struct rollout_reply reply);
 
 // A score of one answer, 0..1, of a metric by name (`quality` or any other). False: no guard asks for it.
 // `unit_hash`: of whose answer it was, or SCORE_WITHOUT_UNIT.
@@ -65,9 +76,12 @@ void rollouts_listen(struct rollouts *rollouts, void (*decided)(struct slice dec
 // What /metrics shows.
 struct rollout_metrics {
     enum rollout_state state;
+    enum rollout_hold hold;
     unsigned step;
+    bool journal_failing;
     const uint64_t *decisions; // by enum decision_action
     unsigned guard_count;
+    double evidence_needed; // log10 of the e-value that takes the candidate back
 };
 bool rollouts_metrics(const struct rollouts *rollouts, size_t route, struct rollout_metrics *metrics);
 // log10 of the e-value against the candidate, by guard.

@@ -2,8 +2,8 @@
 // Bounded: past the most names that are kept apart, further metrics are counted together as "other". Control
 // thread.
 #pragma once
-#include "base/strbuf.h"
 #include "config/config.h"
+#include "metrics/exposition.h"
 
 struct scores;
 struct scores *scores_new(size_t most);  // names kept apart
@@ -14,4 +14,4 @@ void scores_add(struct scores *scores, const char *route, const char *variant, c
 void scores_read(const struct scores *scores, const char *route, const char *variant, const char *metric,
                  double *sum, uint64_t *count);
 // The samples of routes and variants that are configured.
-void scores_write(const struct scores *scores, const struct config *config, struct strbuf *out);
+void scores_write(const struct scores *scores, const struct config *config, struct exposition *out);

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 
-#include "traffic/hash.h"
+#include "base/hash.h"
 
 // A ring of hashes in the order in which they came, and a table that finds them (open addressing, at most
 // half full, with the holes of removals closed). 0 is an empty place.

@@ -1,6 +1,7 @@
 #include "status_json.h"
 
 #include "base/clock.h"
+#include "membership.h"
 #include "reload.h"
 #include "rollouts.h"
 #include "upstream/back_off.h"
@@ -231,6 +232,7 @@ void status_write(const struct control *control, struct strbuf *out) {
     for (size_t i = 0; i < control->config->pool_count; i++)
         emit_pool(directory_pool(control->directory, i), &control->config->pools[i], &emit);
     emit_end(&emit, ']');
+    membership_emit(control->membership, emit_name(&emit, "fleet"));
     emit_end(&emit, '}');
     strbuf_char(out, '\n');
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@ struct task_journal {
     off_t size, compact_at;
     struct tasks **tables;
     size_t count, room;
+    void (*tell)(struct slice lines, void *context); // NULL: the file is ours
+    void *tell_context;
 };
 
 static char *join(const char *folder, const char *name) {
@@ -76,6 +79,8 @@ static struct tasks *table_of(struct task_journal *journal, const char *route) {
 
 // ---- reading
 
+#define LATEST_MS 9007199254740992.0 // 2^53: up to there JSON's numbers are whole
+
 static bool read_line(struct task_journal *journal, struct slice line, struct arena *arena) {
     struct document *document = document_parse(line);
     if (!document)
@@ -86,7 +91,7 @@ static bool read_line(struct task_journal *journal, struct slice line, struct ar
                  endpoint = document_scalar(document, "/endpoint", arena);
     double used_ms;
     bool whole = route.len && id.len && variant.len && endpoint.len &&
-                 document_number(document, "/used_ms", &used_ms) && used_ms > 0;
+                 document_number(document, "/used_ms", &used_ms) && used_ms > 0 && used_ms <= LATEST_MS;
     if (whole) {
         struct task_home home = {arena_string(arena, variant), arena_string(arena, endpoint)};
         tasks_learn(table_of(journal, arena_string(arena, route)), id, &home, (uint64_t)used_ms);
@@ -114,6 +119,7 @@ static void replay(struct task_journal *journal) {
     if (lines)
         log_info("tasks read", "file=%s lines=%zu broken=%zu", journal->path, lines, broken);
     // What a torn line is followed by must not become part of it.
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a slice with a length has bytes
     if (text.len && text.at[text.len - 1] != '\n' && write(journal->fd, "\n", 1) == 1)
         journal->size++;
     arena_free(&arena);
@@ -121,17 +127,25 @@ static void replay(struct task_journal *journal) {
     strbuf_free(&forgotten);
 }
 
+// Whether the file is one, and nobody else's; errno says why not. (Two daemons that append to it would each
+// replace it by what they know alone.)
+static bool fit(int fd) {
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    errno = EINVAL; // a device in its place may have no end
+    return S_ISREG(status.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
 static void open_file(struct task_journal *journal) {
     journal->opened = true;
     journal->fd = open(journal->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    struct stat status;
-    if (journal->fd >= 0 && (fstat(journal->fd, &status) != 0 || !S_ISREG(status.st_mode))) {
-        close(journal->fd);
+    if (journal->fd < 0 || !fit(journal->fd)) {
+        log_warn("tasks will not survive a restart", "file=%s error=\"%s\"", journal->path,
+                 errno == EWOULDBLOCK ? "another sluice uses it" : strerror(errno));
+        if (journal->fd >= 0)
+            close(journal->fd);
         journal->fd = -1;
-        errno = EINVAL; // a device in its place may have no end
-    }
-    if (journal->fd < 0) {
-        log_warn("tasks will not survive a restart", "file=%s error=\"%s\"", journal->path, strerror(errno));
         return;
     }
     replay(journal);
@@ -155,7 +169,8 @@ static bool write_anew(struct task_journal *journal) {
     for (size_t i = 0; i < journal->count; i++)
         tasks_all(journal->tables[i], &text);
     int fd = open(journal->fresh_path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
-    bool written = fd >= 0 && file_write_all(fd, strbuf_as_slice(&text)) && fdatasync(fd) == 0 &&
+    bool written = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+                   file_write_all(fd, strbuf_as_slice(&text)) && fdatasync(fd) == 0 &&
                    rename(journal->fresh_path, journal->path) == 0;
     if (written) {
         close(journal->fd);
@@ -178,12 +193,51 @@ void task_journal_write(struct task_journal *journal) {
         tasks_fresh(journal->tables[i], &text);
     // After a failure what is new is in the tables all the same, and the next file has it: a full disk must
     // not be offered everything once more with each task.
+    if (journal->tell && text.len)
+        journal->tell(strbuf_as_slice(&text), journal->tell_context);
     if (journal->fd >= 0 && text.len && !journal->failing) {
         bool appended = file_write_all(journal->fd, strbuf_as_slice(&text));
         journal->size += (off_t)text.len;
         note(journal, appended && (journal->size < journal->compact_at || write_anew(journal)));
     }
     strbuf_free(&text);
+}
+
+// ---- another process
+
+void task_journal_pass(struct task_journal *journal, void (*tell)(struct slice lines, void *context),
+                       void *context) {
+    task_journal_write(journal);
+    task_journal_tick(journal);
+    if (journal->fd >= 0)
+        close(journal->fd);
+    journal->fd = -1;
+    journal->failing = false;
+    journal->tell = tell;
+    journal->tell_context = context;
+}
+
+void task_journal_take_back(struct task_journal *journal) {
+    journal->tell = NULL;
+    if (!journal->opened)
+        return;
+    open_file(journal);
+    if (journal->fd >= 0) // what was told meanwhile is in no file
+        note(journal, write_anew(journal));
+}
+
+void task_journal_learn(struct task_journal *journal, struct slice lines) {
+    struct arena arena;
+    size_t broken = 0;
+    arena_init(&arena, 4096);
+    while (lines.at && lines.len) {
+        struct slice line = slice_cut(&lines, '\n');
+        broken += line.len && !read_line(journal, line, &arena);
+    }
+    arena_free(&arena);
+    if (broken)
+        log_warn("tasks of another process cannot be read", "lines=%zu", broken);
+    task_journal_write(journal);
 }
 
 void task_journal_tick(struct task_journal *journal) {
@@ -220,7 +274,7 @@ uint64_t task_journal_known(struct task_journal *journal, const char *route) {
     return figures.known;
 }
 
-void task_journal_metrics(struct task_journal *journal, const struct config *config, struct strbuf *out) {
+void task_journal_metrics(struct task_journal *journal, const struct config *config, struct exposition *out) {
     exposition_family(out, FAMILY_TASKS);
     for (size_t i = 0; i < config->route_count; i++) {
         struct label label = {"route", config->routes[i].name};

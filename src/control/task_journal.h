@@ -3,7 +3,7 @@
 // are appended within milliseconds and not waited for; the file is written anew when most of it is of the
 // past. A line that a crash has torn is passed over. Control thread.
 #pragma once
-#include "base/strbuf.h"
+#include "metrics/exposition.h"
 #include "proxy/plan.h"
 
 struct task_journal;
@@ -17,5 +17,13 @@ void task_journal_adopt(struct task_journal *journal, const struct config *confi
 void task_journal_write(struct task_journal *journal); // what is new; nothing while the disk is full
 // Every few seconds: after a failure all that is known is tried again, and no oftener.
 void task_journal_tick(struct task_journal *journal);
-void task_journal_metrics(struct task_journal *journal, const struct config *config, struct strbuf *out);
+
+// Another process goes on with the file: what is new from now on is told to it, as lines. Until it is taken
+// back (that process has ended, and what it wrote is read).
+void task_journal_pass(struct task_journal *journal, void (*tell)(struct slice lines, void *context),
+                       void *context);
+void task_journal_take_back(struct task_journal *journal);
+void task_journal_learn(struct task_journal *journal, struct slice lines); // what was told
+
+void task_journal_metrics(struct task_journal *journal, const struct config *config, struct exposition *out);
 uint64_t task_journal_known(struct task_journal *journal, const char *route);

@@ -5,18 +5,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define TOKEN_MOST 4096
 
-char *token_read(const char *path, bool *open_to_all, struct error *error) {
+char *token_read(const char *path, struct error *error) {
     char text[TOKEN_MOST];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = fd >= 0 ? read(fd, text, sizeof text) : -1;
     int code = errno;
-    struct stat info;
-    *open_to_all = fd >= 0 && fstat(fd, &info) == 0 && (info.st_mode & (S_IROTH | S_IWOTH));
     if (fd >= 0)
         close(fd);
     if (got < 0) {
@@ -34,5 +31,6 @@ char *token_read(const char *path, bool *open_to_all, struct error *error) {
     }
     char *token = mem_zero(line.len + 1, 1);
     memcpy(token, line.at, line.len);
+    explicit_bzero(text, sizeof text);
     return token;
 }

@@ -101,6 +101,22 @@ static enum state take_trailer(enum state state, char c) {
     }
 }
 
+// Whether a byte of an extension is one too many. The CR behind it is none of it.
+static bool too_many(struct chunk_decoder *decoder, char c) {
+    if (c == '\r')
+        return false;
+    return ++decoder->line_bytes > LINE_EXTENSION_BYTES || ++decoder->extension_bytes > EXTENSION_BYTES;
+}
+
+// Behind a digit: more of them, the line's end, or the first byte of an extension.
+static enum state take_behind_digit(struct chunk_decoder *decoder, char c) {
+    if (c == '\r')
+        return SIZE_LF;
+    if (c != ';' && !blank(c))
+        return take_digit(decoder, c);
+    return too_many(decoder, c) ? BROKEN : c == ';' ? EXTENSION : VALUE_SPACE;
+}
+
 // One byte that is not data.
 static enum state take_byte(struct chunk_decoder *decoder, char c) {
     enum state state = (enum state)decoder->state;
@@ -110,7 +126,7 @@ static enum state take_byte(struct chunk_decoder *decoder, char c) {
         decoder->line_bytes = 0;
         return take_digit(decoder, c);
     case SIZE_MORE:
-        return c == '\r' ? SIZE_LF : c == ';' ? EXTENSION : blank(c) ? VALUE_SPACE : take_digit(decoder, c);
+        return take_behind_digit(decoder, c);
     case SIZE_LF:
         return c != '\n' ? BROKEN : decoder->left ? DATA : TRAILER;
     case DATA_CR:
@@ -118,9 +134,7 @@ static enum state take_byte(struct chunk_decoder *decoder, char c) {
     case DATA_LF:
         return c == '\n' ? SIZE : BROKEN;
     case EXTENSION ... VALUE_SPACE:
-        if (++decoder->line_bytes > LINE_EXTENSION_BYTES || ++decoder->extension_bytes > EXTENSION_BYTES)
-            return BROKEN;
-        return take_extension(state, c);
+        return too_many(decoder, c) ? BROKEN : take_extension(state, c);
     default:
         if (++decoder->trailer_bytes > TRAILER_SECTION_BYTES)
             return BROKEN;

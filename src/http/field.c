@@ -19,7 +19,7 @@ static const struct known *const known_by_length[LONGEST + 1] = {
     [7] = NAMES({"upgrade", FIELD_UPGRADE}, {"trailer", FIELD_TRAILER}, {"baggage", FIELD_BAGGAGE}),
     [9] = NAMES({"forwarded", FIELD_FORWARDED}),
     [10] = NAMES({"user-agent", FIELD_USER_AGENT}, {"connection", FIELD_CONNECTION},
-                 {"keep-alive", FIELD_KEEP_ALIVE}),
+                 {"keep-alive", FIELD_KEEP_ALIVE}, {"tracestate", FIELD_TRACESTATE}),
     [11] = NAMES({"traceparent", FIELD_TRACEPARENT}, {"retry-after", FIELD_RETRY_AFTER}),
     [12] = NAMES({"content-type", FIELD_CONTENT_TYPE}, {"x-request-id", FIELD_X_REQUEST_ID},
                  {"max-forwards", FIELD_MAX_FORWARDS}),

@@ -40,7 +40,7 @@ bool scan_string(struct scan *scan, struct slice *raw) {
             return scan_wrong(scan);
         if (byte != '\\')
             continue;
-        if (scan->at == scan->end || !strchr("\"\\/bfnrtu", *scan->at))
+        if (scan->at == scan->end || !*scan->at || !strchr("\"\\/bfnrtu", *scan->at))
             return scan_wrong(scan);
         if (*scan->at++ != 'u')
             continue;

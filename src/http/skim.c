@@ -52,7 +52,7 @@ static const struct skim_key *look_up(const struct skim *skim) {
     if (skim->text_len > SKIM_TEXT)
         return NULL;
     for (const struct skim_key *key = skim->levels[skim->level]; key->name; key++)
-        if (key->name[0] == skim->text[0] &&
+        if ((!skim->text_len || key->name[0] == skim->text[0]) &&
             slice_equal(slice_of(key->name), slice_make(skim->text, skim->text_len)))
             return key;
     return NULL;
@@ -209,11 +209,12 @@ static const char *begin_value(const struct reader *reader, const char *at) {
 static const char *read_number(const struct reader *reader, const char *at, const char *end) {
     struct skim *skim = reader->skim;
     for (; at < end && is_digit(*at); at++) {
-        if (skim->count > (INT64_MAX - 9) / 10) { // more than can be counted
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (skim->count > (INT64_MAX - digit) / 10) { // more than can be counted
             skim->state = LITERAL;
             return at;
         }
-        skim->count = skim->count * 10 + (uint64_t)(*at - '0');
+        skim->count = skim->count * 10 + digit;
     }
     if (at == end)
         return at;

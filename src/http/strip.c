@@ -72,11 +72,14 @@ static void pass_event(struct slice event, struct strbuf *out) {
     strbuf_slice(out, slice_from(event, before));
 }
 
-// All whole events; returns what is left.
+// All whole events; returns what is left. An event past the limit is left, too, also when all of it is here:
+// what passes does not hang on how the stream was cut.
 static struct slice pass_events(struct slice bytes, struct strbuf *out) {
     const char *behind;
     while (bytes.len && (behind = behind_event(bytes))) {
         size_t len = (size_t)(behind - bytes.at);
+        if (len > STRIP_HELD)
+            break;
         pass_event(slice_make(bytes.at, len), out);
         bytes = slice_from(bytes, len);
     }

@@ -15,6 +15,7 @@ enum {
     SEEN_CONTENT = 16,
     SEEN_ERROR = 32,
     SEEN_ERROR_TYPE = 64,
+    SEEN_INCOMPLETE = 128,
 };
 
 // ---- one `usage`
@@ -78,12 +79,14 @@ static enum finish_reason finish_of(struct slice text) {
 
 // Of OpenAI's responses. Other objects have a status too: it counts only beside tokens.
 static void take_status(struct usage *usage, struct slice status) {
-    if (slice_equal(status, SLICE("completed")))
+    if (slice_equal(status, SLICE("completed"))) {
         usage->status = FINISH_REASON_STOP;
-    else if (slice_equal(status, SLICE("incomplete")))
+    } else if (slice_equal(status, SLICE("incomplete"))) {
         usage->status = FINISH_REASON_OTHER; // unless its details say more
-    else if (!slice_equal(status, SLICE("failed")) && !slice_equal(status, SLICE("cancelled")))
+        usage->seen |= SEEN_INCOMPLETE;
+    } else if (!slice_equal(status, SLICE("failed")) && !slice_equal(status, SLICE("cancelled"))) {
         return;
+    }
     usage->ended = true;
     usage->seen |= SEEN_OTHER;
 }
@@ -110,6 +113,9 @@ static void take_string(struct usage *usage, int id, struct slice text) {
         break;
     case ID_STATUS:
         take_status(usage, text);
+        break;
+    case ID_REASON:
+        usage->reason = finish_of(text);
         break;
     case ID_OVER:
         usage->ended = true;
@@ -177,29 +183,42 @@ static void take_value(void *context, const struct skim_value *value) {
 
 // ---- events
 
-// Whether a word stands here that can tell something: as a string, or as a key with a value other than null,
-// which some servers send with every event.
-static bool is_telling(struct slice rest, struct slice word) {
-    if (!slice_starts(rest, word))
+// Whether a colon stands before `at`: what begins there is a value. A key stands behind a comma or a brace.
+static bool is_value(const char *begin, const char *at) {
+    if (at > begin && (at[-1] == ',' || at[-1] == '{'))
         return false;
-    rest = slice_from(rest, word.len);
-    return !slice_starts(rest, SLICE(":null")) && !slice_starts(rest, SLICE(": null"));
+    while (at > begin && (at[-1] == ' ' || at[-1] == '\t'))
+        at--;
+    return at > begin && at[-1] == ':';
 }
 
-static bool telling(struct slice rest) {
+// Whether a word stands at the rest's begin that can tell something: as a string, or as a key with a value
+// other than null, which some servers send with every event. What looks like such a key may be a value still,
+// with garbage behind it; `begin` is where the event does.
+static bool is_telling(const char *begin, struct slice rest, struct slice word) {
+    if (!slice_starts(rest, word))
+        return false;
+    struct slice behind = slice_from(rest, word.len);
+    if (!slice_starts(behind, SLICE(":null")) && !slice_starts(behind, SLICE(": null")))
+        return true;
+    return is_value(begin, rest.at);
+}
+
+static bool telling(const char *begin, struct slice rest) {
     switch (rest.at[1]) {
     case 'f':
-        return is_telling(rest, SLICE("\"finish_reason\""));
+        return is_telling(begin, rest, SLICE("\"finish_reason\""));
     case 'u':
-        return is_telling(rest, SLICE("\"usage\""));
+        return is_telling(begin, rest, SLICE("\"usage\""));
     case 'e':
-        return is_telling(rest, SLICE("\"error\""));
+        return is_telling(begin, rest, SLICE("\"error\""));
     case 'd':
-        return is_telling(rest, SLICE("\"details\""));
+        return is_telling(begin, rest, SLICE("\"details\""));
     case 'g':
-        return is_telling(rest, SLICE("\"generated_text\""));
+        return is_telling(begin, rest, SLICE("\"generated_text\""));
     default: // s
-        return is_telling(rest, SLICE("\"stop_reason\"")) || is_telling(rest, SLICE("\"status\""));
+        return is_telling(begin, rest, SLICE("\"stop_reason\"")) ||
+               is_telling(begin, rest, SLICE("\"status\""));
     }
 }
 
@@ -208,7 +227,7 @@ static bool telling(struct slice rest) {
 static bool may_tell(const struct usage *usage, struct slice data) {
     const char *at = data.at, *end = data.at + data.len;
     for (; (at = find_pair(at, end, '"', usage_event_keys[usage->shape].letters)) < end; at++)
-        if (telling(slice_make(at, (size_t)(end - at))))
+        if (telling(data.at, slice_make(at, (size_t)(end - at))))
             return true;
     return false;
 }
@@ -230,6 +249,7 @@ static void feed_data(struct usage *usage, struct slice data) {
     if (!usage->begun) {
         skim_start(&usage->skim, usage_event_keys[usage->shape].keys);
         usage->seen = 0;
+        usage->reason = FINISH_REASON_NONE;
         usage->first_byte = false;
         usage->begun = true;
     }
@@ -256,18 +276,27 @@ static bool has_content(const struct usage *usage) {
     return usage->first_byte && !(usage->seen & beside);
 }
 
+// Why a response is incomplete, when it says both.
+static enum finish_reason incomplete(const struct usage *usage) {
+    return usage->seen & SEEN_INCOMPLETE ? usage->reason : FINISH_REASON_NONE;
+}
+
 static void end_event(struct usage *usage) {
     if (!usage->begun)
         return;
     usage->begun = false;
+    if (incomplete(usage) != FINISH_REASON_NONE)
+        usage->finish = incomplete(usage);
     usage->contents += has_content(usage);
     if (usage->shape == SHAPE_UNKNOWN)
         usage->shape = shape_of(usage->seen);
 }
 
 static void feed_whole(struct usage *usage, struct slice data) {
-    bool in_passing = usage->contents && usage->shape != SHAPE_UNKNOWN && data.len > 2 && data.at[0] != '[' &&
-                      data.at[1] != '[';
+    struct slice text = data;
+    while (text.len && text.at[0] == ' ')
+        text = slice_from(text, 1);
+    bool in_passing = usage->contents && usage->shape != SHAPE_UNKNOWN && text.len && text.at[0] != '[';
     if (in_passing && !may_tell(usage, data)) {
         usage->contents++;
         return;
@@ -330,8 +359,9 @@ static bool feed_in_passing(struct usage *usage, struct slice bytes) {
         return false;
     const char *at = bytes.at + front.len, *letters = usage_event_keys[usage->shape].letters;
     end--; // the event's own end is not looked for
+    const char *begin = at;
     while ((at = find_notable(at, end, letters)) < end) {
-        if (*at != '"' || telling(slice_make(at, (size_t)(end - at))))
+        if (*at != '"' || telling(begin, slice_make(at, (size_t)(end - at))))
             return false;
         at++;
     }
@@ -366,6 +396,8 @@ void usage_end(struct usage *usage) {
 enum finish_reason usage_finish(const struct usage *usage) {
     if (usage->finish != FINISH_REASON_NONE)
         return usage->finish;
+    if (incomplete(usage) != FINISH_REASON_NONE) // of a body
+        return usage->reason;
     return usage->counted ? usage->status : FINISH_REASON_NONE;
 }
 

@@ -11,7 +11,7 @@ static const struct skim_key details_keys[] = {
     SKIM_VALUE("finish_reason", ID_FINISH),
     SKIM_END,
 };
-static const struct skim_key incomplete_keys[] = {SKIM_VALUE("reason", ID_FINISH), SKIM_END};
+static const struct skim_key incomplete_keys[] = {SKIM_VALUE("reason", ID_REASON), SKIM_END};
 static const struct skim_key message_keys[] = {SKIM_INSIDE("usage", ID_USAGE, usage_keys), SKIM_END};
 static const struct skim_key response_keys[] = {
     SKIM_INSIDE("usage", ID_USAGE, usage_keys),
@@ -22,22 +22,18 @@ static const struct skim_key response_keys[] = {
 };
 static const struct skim_key token_keys[] = {SKIM_VALUE("text", ID_TEXT), SKIM_END};
 static const struct skim_key call_keys[] = {SKIM_END};
-static const struct skim_key delta_keys[] = {
-    SKIM_VALUE("content", ID_TEXT),
-    SKIM_VALUE("text", ID_TEXT),              // Anthropic
-    SKIM_VALUE("partial_json", ID_TEXT),      // …
-    SKIM_VALUE("thinking", ID_TEXT),          // …
-    SKIM_VALUE("stop_reason", ID_FINISH),     // …
-    SKIM_VALUE("reasoning_content", ID_TEXT), // vLLM
-    SKIM_VALUE("reasoning", ID_TEXT),         // …
-    SKIM_VALUE("refusal", ID_TEXT),
-    SKIM_VALUE("function_call", ID_CALL),
-    SKIM_VALUE("audio", ID_CALL),
-    SKIM_ELEMENTS("tool_calls", ID_CALL, call_keys),
-    SKIM_END,
-};
+// text, partial_json and thinking are Anthropic's, reasoning_content and reasoning vLLM's.
+#define CONTENT_KEYS                                                                                  \
+    SKIM_VALUE("content", ID_TEXT), SKIM_VALUE("text", ID_TEXT), SKIM_VALUE("partial_json", ID_TEXT), \
+        SKIM_VALUE("thinking", ID_TEXT), SKIM_VALUE("reasoning_content", ID_TEXT),                    \
+        SKIM_VALUE("reasoning", ID_TEXT), SKIM_VALUE("refusal", ID_TEXT),                             \
+        SKIM_VALUE("function_call", ID_CALL), SKIM_VALUE("audio", ID_CALL),                           \
+        SKIM_ELEMENTS("tool_calls", ID_CALL, call_keys)
+// Of a choice, and of an event itself (Anthropic), where it may also say why it ended.
+static const struct skim_key choice_delta_keys[] = {CONTENT_KEYS, SKIM_END};
+static const struct skim_key delta_keys[] = {CONTENT_KEYS, SKIM_VALUE("stop_reason", ID_FINISH), SKIM_END};
 static const struct skim_key choice_keys[] = {
-    SKIM_INSIDE("delta", ID_DELTA, delta_keys),
+    SKIM_INSIDE("delta", ID_DELTA, choice_delta_keys),
     SKIM_VALUE("text", ID_TEXT), // completions
     SKIM_VALUE("finish_reason", ID_FINISH),
     SKIM_END,

@@ -19,7 +19,8 @@ enum usage_id {
     ID_TOKEN,
     ID_FINISH,
     ID_STATUS,
-    ID_OVER, // a text: the stream's last event
+    ID_REASON, // why it is incomplete
+    ID_OVER,   // a text: the stream's last event
 };
 
 extern const struct skim_key usage_body_keys[]; // of a JSON body

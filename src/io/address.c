@@ -82,7 +82,7 @@ size_t address_host(const struct address *address, char text[ADDRESS_TEXT]) {
         else
             inet_ntop(AF_INET6, &address->v6.sin6_addr, text, ADDRESS_TEXT);
     } else {
-        strcpy(text, "unix");
+        memcpy(text, "unix", sizeof "unix");
     }
     return strlen(text);
 }

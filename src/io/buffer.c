@@ -27,6 +27,7 @@ struct buffer *buffer_take(struct buffer_pool *pool) {
         buffer = mem_alloc(sizeof *buffer + BUFFER_HEADROOM + pool->room + BUFFER_TAILROOM);
         buffer->pool = pool;
     }
+    pool->used++;
     buffer->next = NULL;
     buffer->start = buffer->end = BUFFER_HEADROOM;
     return buffer;
@@ -36,6 +37,7 @@ void buffer_give(struct buffer *buffer) {
     if (!buffer)
         return;
     struct buffer_pool *pool = buffer->pool;
+    pool->used--;
     if (pool->free_count >= KEEP_FREE) {
         mem_free(buffer);
         return;

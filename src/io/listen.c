@@ -17,6 +17,15 @@ static int fail(int fd, const struct address *address, const char *verb, struct 
     return -1;
 }
 
+void listen_tune(int fd) {
+    int on = 1, unsent = UNSENT_BYTES;
+    // One system call fewer for each accepted socket.
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // What was not sent yet waits with whoever it came from: a client that reads nothing then holds this much
+    // and not a send buffer of megabytes.
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
 int listen_open(const struct address *address, bool share, struct error *error) {
     int family = address->any.sa_family, on = 1;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -26,12 +35,7 @@ int listen_open(const struct address *address, bool share, struct error *error) 
         if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
             (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0))
             return fail(fd, address, "share", error);
-        // Inherited by accepted sockets: one system call fewer for each.
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        // What was not sent yet waits with whoever it came from: a client that reads nothing then holds this
-        // much and not a send buffer of megabytes. Inherited too.
-        int unsent = UNSENT_BYTES;
-        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+        listen_tune(fd);
     }
     // "[::]:80" and "0.0.0.0:80" are two listeners, not one that shadows the other.
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)

@@ -26,6 +26,11 @@ static struct pipe *make(struct pipe_pool *pool) {
     int ends[2];
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
         return NULL;
+    if (pool->fd_most && ends[1] >= pool->fd_most) {
+        close(ends[0]);
+        close(ends[1]);
+        return NULL;
+    }
     if (pool->bytes) // past the user's limit it stays as it is
         fcntl(ends[1], F_SETPIPE_SZ, pool->bytes);
     struct pipe *pipe = mem_zero(1, sizeof *pipe);

@@ -66,6 +66,10 @@ bool socket_file_set_mode(const struct socket_file *file, mode_t mode) {
 void socket_file_remove(struct socket_file *file) {
     if (is_ours(file))
         unlink(file->path);
+    socket_file_leave(file);
+}
+
+void socket_file_leave(struct socket_file *file) {
     mem_free(file->path);
     file->path = NULL;
 }

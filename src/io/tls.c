@@ -236,8 +236,8 @@ void tls_finish(struct stream *stream) {
 // ---- what is told of it
 
 void tls_note_alert(SSL *ssl, int where, int code) {
-    struct tls *tls = SSL_get_app_data(ssl);
-    if ((where & SSL_CB_ALERT) && code >> 8 == SSL3_AL_FATAL)
+    struct tls *tls = SSL_get_app_data(ssl); // NULL: no stream's (tls_bufferevent)
+    if (tls && (where & SSL_CB_ALERT) && code >> 8 == SSL3_AL_FATAL)
         tls->alert = (code & 0xff) << 16 | (where & (SSL_CB_READ | SSL_CB_WRITE));
 }
 

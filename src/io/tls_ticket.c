@@ -61,6 +61,40 @@ static void renew(struct tls_tickets *tickets) {
     tickets->made_ns = now;
 }
 
+// Both keys, whether there is one before, and the monotonic clock when the newest was made: the clock is the
+// machine's, not the process's.
+struct packed {
+    struct ticket_key newest, before;
+    uint64_t any_before, made_ns;
+};
+_Static_assert(sizeof(struct packed) == TLS_TICKETS_BYTES, "no padding");
+
+void tls_tickets_export(struct tls_tickets *tickets, unsigned char bytes[TLS_TICKETS_BYTES]) {
+    pthread_mutex_lock(&tickets->lock);
+    struct packed packed = {tickets->newest, tickets->before, tickets->any_before, tickets->made_ns};
+    pthread_mutex_unlock(&tickets->lock);
+    memcpy(bytes, &packed, sizeof packed);
+    OPENSSL_cleanse(&packed, sizeof packed);
+}
+
+bool tls_tickets_import(struct tls_tickets *tickets, const unsigned char *bytes, size_t len) {
+    struct packed packed;
+    if (len != sizeof packed)
+        return false;
+    memcpy(&packed, bytes, sizeof packed);
+    bool known = packed.any_before <= 1 && packed.made_ns <= clock_monotonic_ns();
+    if (known) {
+        pthread_mutex_lock(&tickets->lock);
+        tickets->newest = packed.newest;
+        tickets->before = packed.before;
+        tickets->any_before = packed.any_before;
+        tickets->made_ns = packed.made_ns;
+        pthread_mutex_unlock(&tickets->lock);
+    }
+    OPENSSL_cleanse(&packed, sizeof packed);
+    return known;
+}
+
 // 1: the newest key (to seal with, or named by the ticket), 2: the one before, 0: neither.
 static int find(struct tls_tickets *tickets, const unsigned char *name, struct ticket_key *key) {
     int found = 0;

@@ -399,14 +399,19 @@ void experiment_forget_units(struct experiment *experiment) {
         STORE(experiment->seen[i], 0);
 }
 
+static void grow(uint32_t *count, uint32_t more) {
+    if (__builtin_add_overflow(*count, more, count))
+        *count = UINT32_MAX;
+}
+
 void experiment_groups_add(struct experiment_group *groups, const struct experiment_group *more) {
     for (size_t k = 0; k < EXPERIMENT_GROUPS; k++) {
-        groups[k].requests += more[k].requests;
-        groups[k].failed += more[k].failed;
-        groups[k].slow[0] += more[k].slow[0];
-        groups[k].slow[1] += more[k].slow[1];
+        grow(&groups[k].requests, more[k].requests);
+        grow(&groups[k].failed, more[k].failed);
+        grow(&groups[k].slow[0], more[k].slow[0]);
+        grow(&groups[k].slow[1], more[k].slow[1]);
         for (int i = 0; i < EXPERIMENT_MEANS; i++) {
-            groups[k].values[i] += more[k].values[i];
+            grow(&groups[k].values[i], more[k].values[i]);
             groups[k].sums[i] += more[k].sums[i];
         }
     }

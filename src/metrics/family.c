@@ -32,6 +32,9 @@ static const struct family_info families[FAMILIES] = {
                       "Scores of answers posted as feedback, from 0 to 1: their sum and count."},
     [FAMILY_VARIANT_WEIGHT] = {"sluice_variant_weight", FAMILY_GAUGE, "route, variant",
                                "Share of the route's units that the variant gets now, in percent."},
+    [FAMILY_VARIANT_INFO] =
+        {"sluice_variant_info", FAMILY_GAUGE, "route, variant, pool, version, role",
+         "Always 1; what the variant is: its role is `baseline`, `candidate` (under trial) or `other`."},
     [FAMILY_ENDPOINT_UP] =
         {"sluice_endpoint_up", FAMILY_GAUGE, "pool, endpoint",
          "Whether the endpoint may get requests: 1 when it is healthy, neither ejected nor "
@@ -64,27 +67,93 @@ static const struct family_info families[FAMILIES] = {
                               "or variant could not be asked."},
     [FAMILY_ROLLOUT_STATE] = {"sluice_rollout_state", FAMILY_GAUGE, "route, state",
                               "1 for the state that the route's rollout is in, 0 for the others."},
+    [FAMILY_ROLLOUT_HOLD] =
+        {"sluice_rollout_hold", FAMILY_GAUGE, "route, hold",
+         "1 for what holds the route's rollout, `none` when nothing does, 0 for the others."},
     [FAMILY_ROLLOUT_STEP] = {"sluice_rollout_step", FAMILY_GAUGE, "route",
                              "The step that is live or comes next, from 1."},
+    [FAMILY_FLEET_ROLE] = {"sluice_fleet_role", FAMILY_GAUGE, "role",
+                           "1 for what this instance is in its fleet (`leader`, `member`; `apart`: etcd "
+                           "cannot be reached), 0 for the others."},
+    [FAMILY_FLEET_MEMBERS] = {"sluice_fleet_members", FAMILY_GAUGE, "",
+                              "Instances of the fleet whose lease lives, this one among them."},
+    [FAMILY_FLEET_LEASE] = {"sluice_fleet_lease_seconds", FAMILY_GAUGE, "",
+                            "How long this instance's lease lives if nothing more is heard of etcd."},
+    [FAMILY_FLEET_WATCH_AGE] = {"sluice_fleet_watch_age_seconds", FAMILY_GAUGE, "",
+                                "Since etcd last gave a sign that what the fleet shares is known here."},
+    [FAMILY_FLEET_LEADERSHIPS] = {"sluice_fleet_leaderships_total", FAMILY_COUNTER, "",
+                                  "Times that this instance became the fleet's leader."},
+    [FAMILY_FLEET_REJOINS] =
+        {"sluice_fleet_rejoins_total", FAMILY_COUNTER, "",
+         "Times that this instance was in the fleet, lost its lease or etcd, and began anew."},
+    [FAMILY_FLEET_WRITES_REFUSED] =
+        {"sluice_fleet_writes_refused_total", FAMILY_COUNTER, "",
+         "Changes that etcd refused this instance, because another one led or knew more."},
+    [FAMILY_FLEET_REVISION] = {"sluice_fleet_revision", FAMILY_GAUGE, "",
+                               "The revision of etcd up to which this instance has applied what is shared."},
+    [FAMILY_FLEET_LAG] = {"sluice_fleet_lag_seconds", FAMILY_GAUGE, "",
+                          "Since when this instance is known to lack something that etcd has, 0: it is not."},
+    [FAMILY_FLEET_EVIDENCE] =
+        {"sluice_fleet_evidence", FAMILY_GAUGE, "fleet, member, route, epoch, part, guard, arm, field",
+         "With `evidence: {prometheus: URL}`: what this instance has counted of a shared rollout in its "
+         "evidence epoch, that the leader reads (fleet.md); what is zero is not there."},
+    [FAMILY_FLEET_EVIDENCE_RATIO] = {"sluice_fleet_evidence_sample_ratio", FAMILY_GAUGE,
+                                     "fleet, member, route, epoch, shares",
+                                     "The same of the sample ratio: the natural logarithm of its e-value, "
+                                     "since the weights are the same."},
+    [FAMILY_FLEET_EVIDENCE_AGE] =
+        {"sluice_fleet_evidence_age_seconds", FAMILY_GAUGE, "",
+         "Of the leader, with `evidence: {prometheus: URL}`: since Prometheus last answered what all have "
+         "counted."},
+    [FAMILY_JOURNAL_FAILING] =
+        {"sluice_rollout_journal_failing", FAMILY_GAUGE, "route",
+         "Whether the rollout's state and decisions cannot be written to `state_dir`: 1, else 0."},
     [FAMILY_DECISIONS] =
         {"sluice_decisions_total", FAMILY_COUNTER, "route, action",
          "Decisions about the route's rollout, of the controller and of people, by what was done."},
     [FAMILY_GUARD_EVIDENCE] =
         {"sluice_guard_evidence", FAMILY_GAUGE, "route, guard",
          "Evidence that the candidate is worse than the guard allows: log10 of the e-value."},
+    [FAMILY_EVIDENCE_NEEDED] =
+        {"sluice_guard_evidence_needed", FAMILY_GAUGE, "route",
+         "What `sluice_guard_evidence` of a guard has to reach for the candidate to be taken back."},
     [FAMILY_NOTIFICATIONS] = {"sluice_notifications_total", FAMILY_COUNTER, "result",
                               "What was sent to `notify`, `hooks.on_promote` and `hooks.on_rollback`: "
                               "`delivered`; `failed`, for each "
                               "try; `dropped`, when no try is left or too many wait."},
+    [FAMILY_SPANS] =
+        {"sluice_spans_total", FAMILY_COUNTER, "result",
+         "Spans of recorded requests, by what became of them: `exported`; `failed`, refused by the "
+         "collector or not delivered before the end; `dropped`, when too many wait."},
     [FAMILY_CLIENT_CONNECTIONS] = {"sluice_client_connections", FAMILY_GAUGE, "",
                                    "Client connections that are open now."},
+    [FAMILY_CONNECTIONS_LIMIT] = {"sluice_client_connections_limit", FAMILY_GAUGE, "",
+                                  "Client connections allowed at once: `limits.connections`, or less where "
+                                  "the limit of open files does not allow that."},
+    [FAMILY_REQUESTS_INFLIGHT] = {"sluice_requests_inflight", FAMILY_GAUGE, "",
+                                  "Requests that are under way, also those that wait in a queue."},
+    [FAMILY_REQUEST_MEMORY] = {"sluice_request_memory_bytes", FAMILY_GAUGE, "",
+                               "What requests hold in memory against `limits.memory`, to 256 KiB for each "
+                               "worker."},
+    [FAMILY_REQUEST_MEMORY_LIMIT] = {"sluice_request_memory_limit_bytes", FAMILY_GAUGE, "",
+                                     "What they may hold, `limits.memory`; 9223372036854775807: as much as "
+                                     "they want."},
     [FAMILY_REJECTED] = {"sluice_rejected_requests_total", FAMILY_COUNTER, "reason",
                          "Requests refused before a route was chosen, by reason."},
-    [FAMILY_ACCESS_LOG_DROPPED] =
-        {"sluice_access_log_dropped_total", FAMILY_COUNTER, "",
-         "Lines of the access log that were dropped because the disk was too slow."},
+    [FAMILY_ACCESS_LOG_DROPPED] = {"sluice_access_log_dropped_total", FAMILY_COUNTER, "",
+                                   "Lines of the access log that were lost: a disk that is full or too slow, "
+                                   "a pipe that nobody reads."},
+    [FAMILY_LOG_LOST] =
+        {"sluice_log_lines_lost_total", FAMILY_COUNTER, "",
+         "Lines of the daemon's own log that were lost: a disk that is full, a pipe that nobody "
+         "reads. The log says how many, where they are missing."},
     [FAMILY_RELOADS] = {"sluice_config_reload_total", FAMILY_COUNTER, "result",
                         "Reloads of the configuration, by result."},
+    [FAMILY_UPGRADES] = {"sluice_upgrades_total", FAMILY_COUNTER, "result",
+                         "Upgrades of the binary (USR2), of all binaries in a row, by result."},
+    [FAMILY_LAST_RELOAD] = {"sluice_config_last_reload_successful", FAMILY_GAUGE, "",
+                            "Whether the last reload succeeded: 0 while an older configuration runs than the "
+                            "one asked for, else 1."},
     [FAMILY_CONFIG_LOADED] = {"sluice_config_loaded_timestamp_seconds", FAMILY_GAUGE, "",
                               "Unix time at which the running configuration was loaded."},
     [FAMILY_PLAN_ADOPTION] =
@@ -94,6 +163,10 @@ static const struct family_info families[FAMILIES] = {
         {"sluice_certificate_expiry_timestamp_seconds", FAMILY_GAUGE, "listener or pool, certificate",
          "Unix time at which the first certificate of the file runs out, by who shows it: a listener to its "
          "clients or a pool to its endpoints."},
+    [FAMILY_ADMIN_DENIED] =
+        {"sluice_admin_denied_total", FAMILY_COUNTER, "reason",
+         "Changes that the admin API refused, by reason; `rate_limited`: wrong tokens of an "
+         "address that sent too many."},
     [FAMILY_BUILD_INFO] = {"sluice_build_info", FAMILY_GAUGE, "version, revision",
                            "Always 1; the labels say what is running."},
     [FAMILY_PROCESS_CPU] = {"process_cpu_seconds_total", FAMILY_COUNTER, "",

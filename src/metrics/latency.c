@@ -22,10 +22,17 @@ static const uint8_t first_bound[HISTOGRAM_BUCKETS] = {
     [795 ... 826] = 15, [827 ... 858] = 16, [859 ... HISTOGRAM_BUCKETS - 1] = LATENCY_BOUNDS,
 };
 
-static void add(struct spread *spread, unsigned fine, uint64_t us) {
+static unsigned coarse_of(unsigned fine, uint64_t us) {
     unsigned coarse = first_bound[fine];
-    coarse += us > bound_us[coarse]; // a bound belongs to its own bucket: le means at or below
-    counter_add(&spread->coarse[coarse], 1);
+    return coarse + (us > bound_us[coarse]); // a bound belongs to its own bucket: le means at or below
+}
+
+unsigned latency_bucket(uint64_t us) {
+    return coarse_of(histogram_bucket(us), us);
+}
+
+static void add(struct spread *spread, unsigned fine, uint64_t us) {
+    counter_add(&spread->coarse[coarse_of(fine, us)], 1);
     counter_add(&spread->sum_us, us);
 }
 

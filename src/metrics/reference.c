@@ -39,7 +39,7 @@ static const char *error_help(enum error_reason reason) {
                "charged to the variant";
     case ERROR_REASON_NONE:
     case ERROR_REASONS:
-        break;
+        break; // cppcheck-suppress missingReturn ; must(false) does not return
     }
     must(false);
 }
@@ -55,7 +55,7 @@ static const char *retry_help(enum retry_reason reason) {
     case RETRY_REASON_STALE:
         return "a kept connection had been closed meanwhile; not charged to `retry.budget`";
     case RETRY_REASONS:
-        break;
+        break; // cppcheck-suppress missingReturn ; must(false) does not return
     }
     must(false);
 }
@@ -88,10 +88,13 @@ static void write_values(struct strbuf *out) {
 }
 
 void exposition_reference(struct strbuf *out) {
-    strbuf_literal(out,
-                   "# Metrics\n\n"
-                   "`GET /metrics` at the admin address answers in the Prometheus text format. This page is "
-                   "generated from the program's\nown table; a test keeps it true.\n\n");
+    strbuf_literal(
+        out,
+        "# Metrics\n\n"
+        "`GET /metrics` at the admin address answers in the Prometheus text format, or in OpenMetrics where "
+        "`Accept` wants that, with\nexemplars of recorded requests ([tracing.md](tracing.md)). This page is "
+        "generated from the program's own table; a test keeps it\ntrue. Recording rules, alerts and a "
+        "Grafana dashboard over it: [alerts.md](alerts.md).\n\n");
     write_families(out);
     strbuf_literal(
         out,

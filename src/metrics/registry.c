@@ -37,15 +37,19 @@ static struct variant_series *series_new(unsigned lane_count, const char *route,
     series->variant = mem_copy_string(variant);
     series->lane_count = lane_count;
     series->lanes = mem_zero(lane_count, sizeof *series->lanes);
+    series->exemplars = mem_zero(lane_count, sizeof *series->exemplars);
     for (unsigned i = 0; i < lane_count; i++)
         series->lanes[i] = mem_zero_aligned(64, sizeof **series->lanes);
     return series;
 }
 
 static void series_free(struct variant_series *series) {
-    for (unsigned i = 0; i < series->lane_count; i++)
+    for (unsigned i = 0; i < series->lane_count; i++) {
+        mem_free(atomic_load(&series->exemplars[i]));
         mem_free(series->lanes[i]);
+    }
     mem_free(series->lanes);
+    mem_free(series->exemplars);
     mem_free((char *)series->route);
     mem_free((char *)series->variant);
     mem_free(series);

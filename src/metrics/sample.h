@@ -3,5 +3,5 @@
 #include "metrics/exposition.h"
 
 // "name_suffix{label=\"value\",…} "; no braces without labels.
-void sample_name(struct strbuf *out, enum family family, const char *suffix, const struct label *labels,
+void sample_name(struct exposition *out, enum family family, const char *suffix, const struct label *labels,
                  size_t label_count);

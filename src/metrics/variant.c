@@ -1,4 +1,4 @@
-#include "metrics/variant.h"
+#include "metrics/exemplar.h"
 
 #include <string.h>
 
@@ -64,6 +64,15 @@ void variant_tokens(struct variant_lane *lane, uint64_t prompt, uint64_t complet
     counter_add(&lane->tokens[TOKENS_PROMPT], prompt);
     counter_add(&lane->tokens[TOKENS_COMPLETION], completion);
     __atomic_store(&lane->dollars, &sum, __ATOMIC_RELAXED);
+}
+
+struct exemplars *variant_exemplars(const struct variant_series *series, unsigned lane) {
+    struct exemplars *exemplars = atomic_load_explicit(&series->exemplars[lane], memory_order_relaxed);
+    if (!exemplars) {
+        exemplars = exemplars_new();
+        atomic_store_explicit(&series->exemplars[lane], exemplars, memory_order_release);
+    }
+    return exemplars;
 }
 
 static void add_counters(uint64_t *total, const uint64_t *from, size_t count) {

@@ -1,18 +1,22 @@
 #include "access_log.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "batch.h"
 #include "io/mailbox.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // A lane hands its lines over when it holds this much, or after this long.
 #define LANE_BYTES 32768
 #define LANE_MS    200
-#define LANE_SPARE 4096 // room for the line that fills it, as a rule
 
 enum log_message_kind { LOG_LINES, LOG_SWITCH, LOG_STOP };
 struct log_message {
@@ -30,31 +34,80 @@ struct access_log {
     atomic_bool on;
     atomic_size_t queued; // bytes on their way to the writer
     atomic_ullong dropped;
-    int fd; // the writer's
+    // the writer's
+    int fd;
+    size_t piece; // bytes of one write, which it takes without waiting when it polls writable
+    bool stuck;   // it took nothing for PATIENCE_MS: lines are lost without waiting again
+    bool torn;    // the last line has no end
+    bool losing;  // … and it was said
 };
 
 struct log_lane {
     struct access_log *log;
-    struct event timer;
-    struct strbuf lines;
-    unsigned count;
+    struct batch batch; // of lines
 };
 
 // ---- the writer
 
-// A full disk or a broken pipe loses lines, counted, never requests.
-static void write_lines(struct access_log *log, const struct log_message *message) {
+// Who reads a pipe may be slow, but not for ever: the daemon is to end, and to switch to another file.
+#define PATIENCE_MS 1000
+
+static bool wait_for_room(struct access_log *log) {
+    struct pollfd room = {.fd = log->fd, .events = POLLOUT};
+    int n;
+    do
+        n = poll(&room, 1, log->stuck ? 0 : PATIENCE_MS);
+    while (n < 0 && errno == EINTR);
+    log->stuck = n <= 0;
+    return !log->stuck;
+}
+
+// Returns how much was written; errno says why it was not all.
+static size_t write_all(struct access_log *log, const char *at, size_t len) {
     size_t done = 0;
-    while (log->fd >= 0 && done < message->lines.len) {
-        ssize_t n = write(log->fd, message->lines.at + done, message->lines.len - done);
+    while (log->fd >= 0 && done < len) {
+        size_t piece = len - done < log->piece ? len - done : log->piece;
+        errno = EAGAIN;
+        ssize_t n = wait_for_room(log) ? write(log->fd, at + done, piece) : -1;
         if (n > 0)
             done += (size_t)n;
         else if (n < 0 && errno != EINTR)
             break;
     }
-    if (done < message->lines.len)
+    return done;
+}
+
+// Told once, and again when it is over.
+static void note(struct access_log *log, bool written) {
+    if (!written && !log->losing && log->fd >= 0)
+        log_warn("access log lines are lost", "error=\"%s\"",
+                 log->stuck ? "nobody reads them" : strerror(errno));
+    if (written && log->losing)
+        log_info("the access log is written again", "lost=%llu",
+                 (unsigned long long)atomic_load(&log->dropped));
+    log->losing = !written;
+}
+
+// A full disk or a broken pipe loses lines, counted, never requests.
+static void write_lines(struct access_log *log, const struct log_message *message) {
+    size_t done = 0;
+    if (!log->torn || write_all(log, "\n", 1) == 1) {
+        log->torn = false;
+        done = write_all(log, message->lines.at, message->lines.len);
+        log->torn = done > 0 && message->lines.at[done - 1] != '\n';
+    }
+    bool written = done == message->lines.len;
+    if (!written)
         atomic_fetch_add(&log->dropped, message->count);
+    note(log, written);
     atomic_fetch_sub(&log->queued, message->lines.len);
+}
+
+static void take_file(struct access_log *log, int fd) {
+    struct stat info;
+    log->fd = fd;
+    log->piece = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? SIZE_MAX : PIPE_BUF;
+    log->stuck = log->torn = false;
 }
 
 static bool handle(struct access_log *log, struct log_message *message) {
@@ -64,7 +117,7 @@ static bool handle(struct access_log *log, struct log_message *message) {
     } else if (message->message.kind == LOG_SWITCH) {
         if (log->fd >= 0)
             close(log->fd);
-        log->fd = message->fd;
+        take_file(log, message->fd);
     }
     strbuf_free(&message->lines);
     mem_free(message);
@@ -183,41 +236,30 @@ uint64_t access_log_dropped(const struct access_log *log) {
 
 // ---- workers
 
-static void hand_over(struct log_lane *lane) {
+static void hand_over(struct batch *batch) {
+    struct log_lane *lane = list_entry(batch, struct log_lane, batch);
     struct access_log *log = lane->log;
-    if (lane->lines.len == 0)
-        return;
     if (atomic_load(&log->queued) > LOG_BACKLOG) {
-        atomic_fetch_add(&log->dropped, lane->count);
-        strbuf_clear(&lane->lines);
-    } else {
-        struct log_message *message = message_new(LOG_LINES);
-        message->lines = lane->lines;
-        message->count = lane->count;
-        lane->lines = (struct strbuf){0};
-        atomic_fetch_add(&log->queued, message->lines.len);
-        mailbox_post(&log->mailbox, &message->message);
+        atomic_fetch_add(&log->dropped, batch->count);
+        strbuf_clear(&batch->text);
+        return;
     }
-    lane->count = 0;
-}
-
-static void lane_due(int fd, short what, void *context) {
-    (void)fd;
-    (void)what;
-    hand_over(context);
+    struct log_message *message = message_new(LOG_LINES);
+    message->count = batch->count;
+    message->lines = batch_take(batch);
+    atomic_fetch_add(&log->queued, message->lines.len);
+    mailbox_post(&log->mailbox, &message->message);
 }
 
 struct log_lane *log_lane_new(struct access_log *log, struct event_base *base) {
     struct log_lane *lane = mem_zero(1, sizeof *lane);
     lane->log = log;
-    event_assign(&lane->timer, base, -1, 0, lane_due, lane);
+    batch_init(&lane->batch, base, LANE_BYTES, LANE_MS, hand_over);
     return lane;
 }
 
 void log_lane_free(struct log_lane *lane) {
-    hand_over(lane);
-    event_del(&lane->timer);
-    strbuf_free(&lane->lines);
+    batch_end(&lane->batch);
     mem_free(lane);
 }
 
@@ -226,18 +268,9 @@ bool log_lane_on(const struct log_lane *lane) {
 }
 
 struct strbuf *log_lane_line(struct log_lane *lane) {
-    if (lane->lines.len == 0) {
-        struct timeval wait = {.tv_usec = LANE_MS * 1000};
-        event_add(&lane->timer, &wait);
-        strbuf_reserve(&lane->lines, LANE_BYTES + LANE_SPARE);
-    }
-    return &lane->lines;
+    return batch_open(&lane->batch);
 }
 
 void log_lane_done(struct log_lane *lane) {
-    lane->count++;
-    if (lane->lines.len < LANE_BYTES)
-        return;
-    event_del(&lane->timer);
-    hand_over(lane);
+    batch_done(&lane->batch);
 }

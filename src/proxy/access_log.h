@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 #include <event2/event.h>
-#include <event2/event_struct.h>
 
 #define LOG_BACKLOG (16u << 20)
 

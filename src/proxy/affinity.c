@@ -78,7 +78,7 @@ void affinity_decide(struct exchange *exchange, const struct request_view *view)
         return;
     for (size_t i = 0; i < config->affinity->use_count; i++)
         add_place(&ids, &config->affinity->use[i], view);
-    if (!tasks_find(tasks, ids.items, ids.count, clock_wall_ms(), &room, &fresh))
+    if (!tasks_find(tasks, ids.items, ids.count, clock_steady_ms(), &room, &fresh))
         return;
     if (fresh)
         crew_learned(exchange->worker->plane);
@@ -116,7 +116,7 @@ bool affinity_choose(struct exchange *exchange, const struct pool_view *view) {
 
 static void learn(struct exchange *exchange, struct slice id) {
     const struct task_home home = {exchange_variant(exchange)->config->name, exchange->endpoint->url};
-    if (tasks_learn(exchange->route->tasks, id, &home, clock_wall_ms()))
+    if (tasks_learn(exchange->route->tasks, id, &home, clock_steady_ms()))
         crew_learned(exchange->worker->plane);
 }
 

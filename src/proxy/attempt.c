@@ -4,7 +4,9 @@
 #include "base/log.h"
 #include "edited.h"
 #include "exchange.h"
+#include "io/descriptors.h"
 #include "record.h"
+#include "trace.h"
 #include "tunnel.h"
 #include <errno.h>
 #include <string.h>
@@ -110,22 +112,31 @@ static void send_request(struct exchange *exchange) {
     transfer_request(exchange);
 }
 
+// No connection, and errno says why. Our own want of descriptors is not the endpoint's failure.
+static void not_connected(struct exchange *exchange) {
+    if (descriptors_short(errno))
+        attempt_overloaded(exchange, OWN_ERROR_DESCRIPTORS);
+    else
+        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT, false});
+}
+
 static void attempt_connect(struct exchange *exchange) {
     struct worker *worker = exchange->worker;
     if (log_lane_on(worker->log))
         exchange->log_endpoint = arena_copy(&exchange->arena, slice_of(exchange->endpoint->url));
+    trace_attempt(exchange);
     if (!exchange->stale_retried) // who closed one idle connection may have closed them all
         exchange->connection = connection_lease(&worker->connector, exchange->endpoint, exchange);
     if (exchange->connection) {
         send_request(exchange);
         return;
     }
-    exchange->connection = connection_dial(&worker->connector, exchange->endpoint, exchange);
     exchange_move(exchange, EXCHANGE_CONNECT);
+    exchange->connection = connection_dial(&worker->connector, exchange->endpoint, exchange);
     if (exchange->connection)
         wait_for_connection(exchange);
     else
-        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT, false});
+        not_connected(exchange);
 }
 
 static void go_on_connecting(struct exchange *exchange) {
@@ -136,7 +147,7 @@ static void go_on_connecting(struct exchange *exchange) {
     case CONNECT_GOES_ON:
         break;
     case CONNECT_FAILED:
-        attempt_failed(exchange, &(struct failure){RETRY_CONNECT, 502, ERROR_REASON_CONNECT, false});
+        not_connected(exchange);
         break;
     case CONNECT_TLS_FAILED:
         log_rationed(&exchange->worker->tls_log, exchange->worker->now_ns,
@@ -190,18 +201,19 @@ void attempt_count_failure(struct exchange *exchange, enum error_reason reason) 
 
 void attempt_release(struct exchange *exchange, bool reusable) {
     struct worker *worker = exchange->worker;
-    struct pool_view *view = exchange->route ? view_of_pool(exchange) : NULL;
+    trace_released(exchange);
     pool_unwait(&exchange->waiter, worker->index);
     deadline_clear(&exchange->body_deadline); // nobody reads the client until there is another attempt
     if (exchange->connection) {
         struct connection *connection = exchange->connection;
         exchange->connection = NULL;
         if (reusable && outbox_empty(&connection->outbox) && !connection->in)
-            connection_return(connection, (unsigned)view->config->keepalive);
+            connection_return(connection, (unsigned)view_of_pool(exchange)->config->keepalive);
         else
             connection_close(connection);
     }
     if (exchange->endpoint) {
+        struct pool_view *view = view_of_pool(exchange);
         endpoint_leave(exchange->endpoint);
         exchange->endpoint = NULL;
         // Who waits may do so under another plan than this exchange's: one whose pool has a limit.
@@ -324,6 +336,7 @@ static void give_up(struct exchange *exchange, const struct failure *failure) {
 
 void attempt_failed(struct exchange *exchange, const struct failure *failure) {
     bool was_stale = stale(exchange, failure);
+    trace_answered(exchange, failure->answered ? failure->status : 0, failure->reason);
     if (!was_stale)
         attempt_count_failure(exchange, failure->reason);
     exchange->avoid = was_stale ? NULL : exchange->endpoint;
@@ -348,6 +361,7 @@ bool attempt_again_on_status(struct exchange *exchange, unsigned status) {
     if (!again && !try_fallback(exchange, &failure))
         return false;
     attempt_count_failure(exchange, failure.reason);
+    trace_answered(exchange, status, failure.reason);
     exchange->avoid = exchange->endpoint;
     attempt_release(exchange, false);
     if (again)

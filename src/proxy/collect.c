@@ -1,5 +1,5 @@
 // The body is read before the request goes on: a JSON condition or a unit in the body, or an edit of it.
-#include "exchange.h"
+#include "surplus.h"
 
 static void body_expired(struct deadline *deadline) {
     struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
@@ -56,6 +56,11 @@ void collect_body(struct exchange *exchange) {
             exchange_client_gone(exchange);
             return;
         }
+        if (worker_starved(exchange->worker)) { // nothing of it was sent on yet: another try does no harm
+            exchange->asked_to_close = true;
+            surplus_refuse_memory(exchange);
+            return;
+        }
         size_t data, used;
         enum reject reject = REJECT_NONE;
         char *at = buffer_at(session->in);
@@ -66,6 +71,7 @@ void collect_body(struct exchange *exchange) {
             return;
         }
         strbuf_append(&exchange->kept, at, data);
+        exchange_weigh(exchange);
         session->in->start += (uint32_t)used;
         if (buffer_len(session->in) == 0) {
             buffer_give(session->in);

@@ -1,46 +1,11 @@
 #include "access_log.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "crew.h"
+#include "io/liveness.h"
 #include "opened.h"
+#include "plane.h"
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-// A listening address that runs.
-struct running_listener {
-    char *configured;          // as the file says it
-    struct address bound;      // with the real port
-    unsigned id;               // the workers' name for it
-    struct front *front;       // with a reference
-    struct front *front_after; // scratch of prepare: the reload's; NULL: it is not kept
-    struct socket_file file;   // of a unix socket
-    mode_t mode, mode_after;
-};
-
-enum plane_message_kind { PLANE_ADOPTED, PLANE_DRAINED, PLANE_FAILING, PLANE_LEARNED };
-struct plane_message {
-    struct message message;
-    unsigned worker;
-    uint64_t number, at_ns;    // PLANE_ADOPTED
-    struct endpoint *endpoint; // with a reference
-};
-
-struct data_plane {
-    struct data_plane_events events;
-    struct access_log *log;
-    bool has_id_key;
-    unsigned char id_key[SEAL_KEY]; // workers read it once they have a plan
-    struct mailbox mailbox;         // from the workers
-    struct event *mail_event;
-    unsigned worker_count, drained;
-    uint64_t *adopted;              // newest plan number by worker
-    uint64_t announced, adopted_ns; // adopted_ns: when the last worker so far took its newest
-    struct worker **workers;
-    struct running_listener *listeners;
-    size_t listener_count;
-    unsigned last_id;
-};
 
 struct data_plane_change {
     struct data_plane *plane;
@@ -53,35 +18,7 @@ struct data_plane_change {
     bool log_changed;
 };
 
-// ---- mail from the workers
-
-static void post_home(struct data_plane *plane, struct plane_message message) {
-    struct plane_message *copy = mem_alloc(sizeof *copy);
-    *copy = message;
-    mailbox_post(&plane->mailbox, &copy->message);
-}
-
-void crew_post(struct data_plane *plane, unsigned worker, struct message *take_message) {
-    mailbox_post(&plane->workers[worker]->mailbox, take_message);
-}
-
-void crew_adopted(struct data_plane *plane, unsigned worker, uint64_t number) {
-    post_home(plane,
-              (struct plane_message){{NULL, PLANE_ADOPTED}, worker, number, clock_monotonic_ns(), NULL});
-}
-
-void crew_drained(struct data_plane *plane, unsigned worker) {
-    post_home(plane, (struct plane_message){.message = {NULL, PLANE_DRAINED}, .worker = worker});
-}
-
-void crew_failing(struct data_plane *plane, struct endpoint *endpoint) {
-    post_home(plane,
-              (struct plane_message){.message = {NULL, PLANE_FAILING}, .endpoint = endpoint_ref(endpoint)});
-}
-
-void crew_learned(struct data_plane *plane) {
-    post_home(plane, (struct plane_message){.message = {NULL, PLANE_LEARNED}});
-}
+// ---- what workers ask
 
 const unsigned char *crew_id_key(const struct data_plane *plane) {
     return plane->has_id_key ? plane->id_key : NULL;
@@ -93,7 +30,19 @@ void data_plane_set_id_key(struct data_plane *plane, const unsigned char key[SEA
 }
 
 bool crew_full(const struct data_plane *plane, int64_t limit) {
-    return data_plane_connections(plane) >= (uint64_t)limit;
+    return data_plane_connections(plane) >= data_plane_connections_limit(plane, limit);
+}
+
+const struct descriptors *crew_descriptors(const struct data_plane *plane) {
+    return &plane->descriptors;
+}
+
+struct ceiling *crew_ceiling(struct data_plane *plane) {
+    return &plane->ceiling;
+}
+
+bool crew_busy(const struct data_plane *plane, int64_t limit) {
+    return limit > 0 && data_plane_requests(plane) > (uint64_t)limit;
 }
 
 bool crew_shaking(const struct data_plane *plane, int64_t limit) {
@@ -103,68 +52,13 @@ bool crew_shaking(const struct data_plane *plane, int64_t limit) {
     return sum >= (uint64_t)limit;
 }
 
-static void announce_adopted(struct data_plane *plane) {
-    uint64_t least = plane->adopted[0];
-    for (unsigned i = 1; i < plane->worker_count; i++)
-        if (plane->adopted[i] < least)
-            least = plane->adopted[i];
-    if (least <= plane->announced)
-        return;
-    plane->announced = least;
-    plane->events.plan_adopted(least, plane->adopted_ns, plane->events.context);
-}
-
-static void receive(struct data_plane *plane, const struct plane_message *message) {
-    switch ((enum plane_message_kind)message->message.kind) {
-    case PLANE_ADOPTED:
-        plane->adopted[message->worker] = message->number;
-        if (message->at_ns > plane->adopted_ns)
-            plane->adopted_ns = message->at_ns;
-        announce_adopted(plane);
-        break;
-    case PLANE_DRAINED:
-        if (++plane->drained == plane->worker_count)
-            plane->events.drained(plane->events.context);
-        break;
-    case PLANE_LEARNED:
-        plane->events.tasks_learned(plane->events.context);
-        break;
-    case PLANE_FAILING:
-        plane->events.endpoint_failing(message->endpoint, plane->events.context);
-        endpoint_unref(message->endpoint);
-        break;
-    }
-}
-
-static void mail(int fd, short what, void *context) {
-    (void)fd;
-    (void)what;
-    struct data_plane *plane = context;
-    struct message *message = mailbox_take(&plane->mailbox);
-    while (message) {
-        struct message *next = message->next;
-        receive(plane, (struct plane_message *)message);
-        mem_free(message);
-        message = next;
-    }
-}
-
 // ---- life
-
-static void throw_mail_away(struct data_plane *plane) {
-    struct message *message = mailbox_take(&plane->mailbox);
-    while (message) {
-        struct message *next = message->next;
-        endpoint_unref(((struct plane_message *)message)->endpoint);
-        mem_free(message);
-        message = next;
-    }
-}
 
 static void forget(struct running_listener *listener) {
     front_unref(listener->front);
     socket_file_remove(&listener->file);
     mem_free(listener->configured);
+    mem_free(listener->fds);
 }
 
 // Ends `started` threads and frees everything.
@@ -179,11 +73,8 @@ static void plane_free(struct data_plane *plane, unsigned started) {
     for (unsigned i = 0; i < plane->worker_count; i++)
         if (plane->workers[i])
             worker_free(plane->workers[i]);
-    throw_mail_away(plane);
+    home_close(plane);
     access_log_free(plane->log);
-    if (plane->mail_event)
-        event_free(plane->mail_event);
-    mailbox_close(&plane->mailbox);
     for (size_t i = 0; i < plane->listener_count; i++)
         forget(&plane->listeners[i]);
     mem_free(plane->listeners);
@@ -194,9 +85,10 @@ static void plane_free(struct data_plane *plane, unsigned started) {
 
 struct data_plane *data_plane_start(unsigned workers, struct event_base *base,
                                     const struct data_plane_events *events, struct error *error) {
-    struct data_plane *plane = mem_zero(1, sizeof *plane);
+    struct data_plane *plane = mem_zero_aligned(64, sizeof *plane);
+    plane->descriptors = descriptors_read();
     plane->events = *events;
-    if (!mailbox_open(&plane->mailbox, error)) {
+    if (!home_open(plane, base, error)) {
         mem_free(plane);
         return NULL;
     }
@@ -204,8 +96,6 @@ struct data_plane *data_plane_start(unsigned workers, struct event_base *base,
     plane->worker_count = workers;
     plane->adopted = mem_zero(workers, sizeof *plane->adopted);
     plane->workers = mem_zero(workers, sizeof *plane->workers);
-    plane->mail_event = event_new(base, plane->mailbox.wake_fd, EV_READ | EV_PERSIST, mail, plane);
-    must(plane->mail_event && event_add(plane->mail_event, NULL) == 0);
     // All are there before the first runs: workers post to each other.
     for (unsigned i = 0; i < workers; i++) {
         plane->workers[i] = worker_new(plane, i, plane->log, error);
@@ -232,6 +122,7 @@ void data_plane_drain(struct data_plane *plane) {
     // take the place.
     for (size_t i = 0; i < plane->listener_count; i++)
         socket_file_remove(&plane->listeners[i].file);
+    handover_leave_lent(plane);
     for (unsigned i = 0; i < plane->worker_count; i++) {
         struct message *message = mem_zero(1, sizeof *message);
         message->kind = WORKER_DRAIN;
@@ -256,13 +147,24 @@ static bool same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+// Clients may be there before a worker has seen its socket: what they inherit is set here already.
+static bool open_listener(struct data_plane_change *change, const struct listener_config *config,
+                          struct front *take_front, struct error *error) {
+    struct opened *opened = &change->opened[change->opened_count++];
+    struct data_plane *plane = change->plane;
+    if (!opened_open(opened, config, plane->worker_count, plane->inherited, take_front, error))
+        return false;
+    for (size_t i = 0; i < opened->sockets; i++)
+        liveness_set(opened->fds[i], change->config->timeouts.tcp_user);
+    return true;
+}
+
 static bool prepare_listener(struct data_plane_change *change, const struct listener_config *config,
                              struct tls_context *context, struct error *error) {
     struct running_listener *known = running(change->plane, config->address);
     struct front *front = front_new(config, context, known ? known->front : NULL);
     if (!known)
-        return opened_open(&change->opened[change->opened_count++], config->address, (mode_t)config->mode,
-                           change->plane->worker_count, front, error);
+        return open_listener(change, config, front, error);
     known->front_after = front;
     known->mode_after = (mode_t)config->mode;
     return true;
@@ -295,7 +197,7 @@ struct data_plane_change *data_plane_prepare(struct data_plane *plane, const str
 
 static void change_free(struct data_plane_change *change) {
     for (size_t i = 0; i < change->opened_count; i++)
-        mem_free(change->opened[i].fds);
+        mem_free(change->opened[i].fds); // none, after a commit
     mem_free(change->opened);
     mem_free(change->closed);
     mem_free(change);
@@ -303,7 +205,7 @@ static void change_free(struct data_plane_change *change) {
 
 void data_plane_abandon(struct data_plane_change *change) {
     for (size_t i = 0; i < change->opened_count; i++)
-        opened_abandon(&change->opened[i], change->plane->worker_count);
+        opened_abandon(&change->opened[i]);
     change->opened_count = 0;
     for (size_t i = 0; i < change->plane->listener_count; i++) {
         front_unref(change->plane->listeners[i].front_after);
@@ -324,7 +226,7 @@ static void change_mode(struct running_listener *listener) {
     listener->mode = listener->mode_after;
 }
 
-static void replace_listeners(struct data_plane *plane, const struct data_plane_change *change) {
+static void replace_listeners(struct data_plane *plane, struct data_plane_change *change) {
     size_t kept = 0;
     for (size_t i = 0; i < plane->listener_count; i++) {
         struct running_listener listener = plane->listeners[i];
@@ -340,16 +242,30 @@ static void replace_listeners(struct data_plane *plane, const struct data_plane_
     }
     plane->listeners =
         mem_resize(plane->listeners, (kept + change->opened_count + 1) * sizeof *plane->listeners);
-    for (size_t i = 0; i < change->opened_count; i++)
-        plane->listeners[kept++] = (struct running_listener){
-            .configured = mem_copy_string(change->opened[i].configured),
-            .bound = change->opened[i].bound,
-            .front = change->opened[i].front,
-            .file = change->opened[i].file,
-            .mode = change->opened[i].mode,
+    for (size_t i = 0; i < change->opened_count; i++) {
+        struct opened *opened = &change->opened[i];
+        plane->listeners[kept] = (struct running_listener){
+            .configured = mem_copy_string(opened->configured),
+            .bound = opened->bound,
+            .front = opened->front,
+            .file = opened->file,
+            .mode = opened->adopted ? (mode_t)-1 : opened->mode, // the predecessor's may be another
+            .mode_after = opened->mode,
             .id = ++plane->last_id,
+            .lent = opened->lent,
+            .fds = opened->fds,
+            .sockets = opened->sockets,
         };
+        change_mode(&plane->listeners[kept++]);
+    }
     plane->listener_count = kept;
+}
+
+static size_t opened_count(const struct data_plane_change *change) {
+    size_t count = 0;
+    for (size_t i = 0; i < change->opened_count; i++)
+        count += change->opened[i].fd_count;
+    return count;
 }
 
 // The listeners stand as they are after the change; those from `first_id` on are new.
@@ -361,18 +277,20 @@ static struct plan_message *message_for(const struct data_plane *plane,
     message->plan = plan_ref(plan);
     if (!change)
         return message;
-    message->open = mem_zero(change->opened_count + 1, sizeof *message->open);
+    message->open = mem_zero(opened_count(change) + 1, sizeof *message->open);
     message->keep = mem_zero(plane->listener_count + 1, sizeof *message->keep);
     message->close = mem_zero(change->closed_count + 1, sizeof *message->close);
     for (size_t i = 0; i < plane->listener_count; i++) {
         const struct running_listener *listener = &plane->listeners[i];
-        if (listener->id < first_id)
+        if (listener->id < first_id) {
             message->keep[message->keep_count++] =
                 (struct listener_order){listener->id, -1, front_ref(listener->front)};
-        else
+            continue;
+        }
+        const struct opened *opened = &change->opened[listener->id - first_id];
+        for (size_t k = worker; k < opened->fd_count; k += plane->worker_count)
             message->open[message->open_count++] =
-                (struct listener_order){listener->id, change->opened[listener->id - first_id].fds[worker],
-                                        front_ref(listener->front)};
+                (struct listener_order){listener->id, opened->fds[k], front_ref(listener->front)};
     }
     for (size_t i = 0; i < change->closed_count; i++)
         message->close[i] = change->closed[i];
@@ -396,6 +314,8 @@ void data_plane_commit(struct data_plane *plane, struct data_plane_change *chang
         !access_log_switch(plane->log, change->config->access_log.path, change->log_fd, &error))
         log_error("access log is off", "error=\"%s\"", error.text);
     publish(plane, change, first_id, take_plan);
+    for (size_t i = 0; i < change->opened_count; i++)
+        change->opened[i].fds = NULL; // the running listeners'
     change_free(change);
 }
 
@@ -420,6 +340,23 @@ uint64_t data_plane_connections(const struct data_plane *plane) {
     for (unsigned i = 0; i < plane->worker_count; i++)
         sum += counter_read(&plane->workers[i]->connections);
     return sum;
+}
+
+uint64_t data_plane_connections_limit(const struct data_plane *plane, int64_t configured) {
+    uint64_t most = plane->descriptors.clients;
+    return (uint64_t)configured < most ? (uint64_t)configured : most;
+}
+
+uint64_t data_plane_requests(const struct data_plane *plane) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < plane->worker_count; i++)
+        sum += counter_read(&plane->workers[i]->requests);
+    return sum;
+}
+
+uint64_t data_plane_memory(const struct data_plane *plane) {
+    size_t held = atomic_load_explicit(&plane->ceiling.held, memory_order_relaxed);
+    return held <= SIZE_MAX / 2 ? held : 0;
 }
 
 uint64_t data_plane_log_dropped(const struct data_plane *plane) {

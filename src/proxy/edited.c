@@ -66,6 +66,7 @@ static bool make_edits(struct exchange *exchange, const struct head *head) {
                                            strbuf_as_slice(&exchange->kept), &exchange->edited);
     if (result != REWRITE_DONE)
         return refuse_result(exchange, result);
+    exchange_weigh(exchange);
     exchange->body_edited = true;
     return true;
 }
@@ -79,6 +80,7 @@ static void ask_for_tokens(struct exchange *exchange) {
     }
     strbuf_free(&exchange->edited);
     exchange->edited = asking;
+    exchange_weigh(exchange);
     exchange->body_edited = exchange->strip_usage = true;
 }
 

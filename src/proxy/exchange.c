@@ -7,6 +7,8 @@
 #include "record.h"
 #include "request_id.h"
 #include "shadow.h"
+#include "surplus.h"
+#include "trace.h"
 #include "tunnel.h"
 #include <stdio.h>
 
@@ -74,6 +76,7 @@ static struct exchange *exchange_new(struct session *session) {
     exchange->times = &exchange_config(exchange)->timeouts;
     exchange->total_ms = DURATION_OFF;
     exchange->client = slice_make(session->peer, session->peer_len);
+    counter_add(&worker->requests, 1);
     session->exchange = exchange;
     session->state = SESSION_EXCHANGE;
     deadline_clear(&session->deadline);
@@ -94,31 +97,8 @@ void exchange_refuse_late_head(struct session *session) {
     reply_error(exchange, OWN_ERROR_HEADER_TIMEOUT);
 }
 
-// Whether the client can read our errors as JSON: it says so, or says nothing and is an API client by its own
-// body.
-static bool wants_json(const struct head *head) {
-    const struct field *accept = head_find(head, FIELD_ACCEPT);
-    if (!accept) {
-        const struct field *type = head_find(head, FIELD_CONTENT_TYPE);
-        return type && slice_starts(type->value, SLICE("application/json"));
-    }
-    for (const struct field *field = accept; field < head->fields + head->field_count; field++) {
-        if (field->id != FIELD_ACCEPT)
-            continue;
-        struct slice rest = field->value;
-        while (rest.at) {
-            struct slice item = slice_cut(&rest, ',');
-            struct slice type = slice_trim(slice_cut(&item, ';'));
-            if (slice_equal_fold(type, SLICE("application/json")) ||
-                slice_equal_fold(type, SLICE("application/*")) || slice_equal_fold(type, SLICE("*/*")))
-                return true;
-        }
-    }
-    return false;
-}
-
 static void remember_for_log(struct exchange *exchange, const struct head *head) {
-    if (!log_lane_on(exchange->worker->log))
+    if (!log_lane_on(exchange->worker->log) && !trace_recorded(exchange))
         return;
     const struct field *host = head_find(head, FIELD_HOST), *agent = head_find(head, FIELD_USER_AGENT);
     exchange->log_method = arena_copy(&exchange->arena, head->method);
@@ -235,17 +215,25 @@ static void note_trailers(struct exchange *exchange, const struct head *head) {
     strbuf_free(&ending);
 }
 
+void exchange_refuse_starved(struct session *session) {
+    struct exchange *exchange = exchange_new(session);
+    exchange->asked_to_close = true;
+    surplus_refuse_memory(exchange);
+}
+
 void exchange_start(struct session *session, const char *head_at) {
     struct exchange *exchange = exchange_new(session);
     const struct head *head = &session->worker->request_head;
     exchange->request_id = request_id_make(exchange, head);
     client_find(exchange, head);
-    exchange->accepts_json = wants_json(head);
+    exchange->accepts_json = reply_wants_json(head);
     exchange->to_head = slice_equal(head->method, SLICE("HEAD"));
     exchange->idempotent = method_idempotent(head->method);
     exchange->reads_only = exchange->to_head || slice_equal(head->method, SLICE("GET")) ||
                            slice_equal(head->method, SLICE("OPTIONS"));
     exchange->old_client = head->minor == 0;
+    if (exchange_config(exchange)->tracing)
+        trace_begin(exchange, head);
     remember_for_log(exchange, head);
     enum reject reject = read_framing(exchange, head, head_at);
     if (reject != REJECT_NONE) {
@@ -256,6 +244,8 @@ void exchange_start(struct session *session, const char *head_at) {
     exchange->asked_to_close = !exchange->framing.keep_alive;
     body_start(&exchange->request, &exchange->framing);
     note_trailers(exchange, head);
+    if (surplus_refuse(exchange))
+        return;
     if (exchange->framing.kind == BODY_LENGTH &&
         exchange->framing.length > (uint64_t)exchange_config(exchange)->limits.body_bytes) {
         counter_add(&session->worker->refused[REFUSED_BODY_TOO_LARGE], 1);
@@ -417,6 +407,8 @@ void exchange_finish(struct exchange *exchange, enum finish finish) {
     deadline_clear(&exchange->deadline);
     deadline_clear(&exchange->body_deadline);
     deadline_clear(&exchange->total);
+    counter_add(&worker->requests, (uint64_t)-1);
+    worker->body_bytes -= exchange->weight;
     attempt_release(exchange, false);
     record_exchange(exchange, finish);
     exchange_move(exchange, EXCHANGE_FREE);

@@ -42,6 +42,7 @@ enum keeping { KEEP_NOTHING, KEEP_ALL, KEEP_LOST };
 
 enum { ENDED_CLIENT = 1, ENDED_UPSTREAM = 2 };
 
+struct trace;
 struct exchange {
     struct exchange *next_free;
     struct session *session;
@@ -61,7 +62,8 @@ struct exchange {
     bool secure;       // the client speaks TLS, with us or with a trusted proxy
     char *issued_id;   // where request_id stands when it was made here; NULL: it is the client's
     struct slice request_id, head_bytes; // head_bytes: kept when the head is needed again
-    struct slice log_method, log_host, log_target, log_agent, log_endpoint; // kept when the access log is on
+    struct slice log_method, log_host, log_target, log_agent, log_endpoint; // kept when the access log is on,
+                                                                            // or the request is traced
     const char *reply_reason; // of the proxy's own answer: X-Sluice-Error, the log's `reply`; NULL otherwise
 
     // the request
@@ -75,6 +77,7 @@ struct exchange {
     struct strbuf head_out; // the head as it goes upstream
     size_t head_out_len;    // of it without a chunk-size line that a replay adds
     struct strbuf kept;     // body data, kept
+    size_t weight;          // of kept and edited, as counted in worker->body_bytes
     struct strbuf edited;   // the body for the variant that is asked (edited.h)
     bool reads_only;        // GET, HEAD and OPTIONS: begins no task
     struct slice
@@ -124,6 +127,7 @@ struct exchange {
     enum error_reason blame; // what is charged to the decided variant
     uint64_t charged_ns;     // when the decided variant failed and the fallback took over; 0 otherwise
     unsigned charged_status;
+    struct trace *trace;              // NULL: tracing is off (trace.h)
     struct experiment_entry evidence; // where the rollout's evidence counts it
 };
 
@@ -133,6 +137,7 @@ void exchange_start(struct session *session, const char *head_at);
 // No head could be read: the refusal is answered, logged and counted, and the connection ends.
 void exchange_refuse_head(struct session *session, enum reject reject);
 void exchange_refuse_late_head(struct session *session);
+void exchange_refuse_starved(struct session *session); // a head that comes in pieces, while memory is short
 // With the head in worker->request_head: finds the route and the variant and begins the first attempt. `body`
 // is NULL at the first try; when the decision needs it, it is collected (collect.c) and this is called again.
 void exchange_route(struct exchange *exchange, const char *head_at, const struct slice *body);
@@ -197,6 +202,9 @@ void transfer_response(struct exchange *exchange); // upstream -> client, as far
 // Reads into connection->in (taken when NULL; kept only when it holds bytes).
 enum stream_result transfer_read(struct connection *connection, struct buffer_pool *pool);
 // reply.c
+// Whether the client can read our errors as JSON: it says so, or says nothing and is an API client by its own
+// body.
+bool reply_wants_json(const struct head *head);
 void reply_error(struct exchange *exchange, enum own_error error);
 void reply_reject(struct exchange *exchange, enum reject reject);
 void reply_options(struct exchange *exchange); // OPTIONS that may go no further (Max-Forwards: 0)
@@ -212,6 +220,12 @@ static inline const struct config *exchange_config(const struct exchange *exchan
 static inline bool exchange_has_body(const struct exchange *exchange) {
     return exchange->request.complete &&
            exchange->kept.len <= (size_t)exchange_config(exchange)->limits.buffered_body_bytes;
+}
+// Whenever `kept` or `edited` has grown.
+static inline void exchange_weigh(struct exchange *exchange) {
+    size_t weight = exchange->kept.cap + exchange->edited.cap;
+    exchange->worker->body_bytes += weight - exchange->weight;
+    exchange->weight = weight;
 }
 static inline bool exchange_responding(const struct exchange *exchange) {
     return exchange->state == EXCHANGE_RESPOND || exchange->state == EXCHANGE_TUNNEL ||

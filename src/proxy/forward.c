@@ -1,5 +1,4 @@
 // The heads as they go on: always written anew from slices.
-#include "base/hex.h"
 #include "edited.h"
 #include "exchange.h"
 #include "http/cookie.h"
@@ -7,6 +6,7 @@
 #include "http/trailer.h"
 #include "http/writer.h"
 #include "linked.h"
+#include "trace.h"
 #include "traffic/edit.h"
 
 #define COOKIE_SECONDS 31536000u // a year
@@ -56,37 +56,6 @@ static void mark_request(struct exchange *exchange, struct head *head) {
         if ((dropped & FIELD_BIT(field->id)) || edited_drops(exchange, field))
             field->drop = true;
     }
-}
-
-// W3C Trace Context, version 00: 2-32-16-2 lower-case hex digits.
-static bool sane_traceparent(struct slice value) {
-    if (value.len != 55)
-        return false;
-    for (size_t i = 0; i < value.len; i++) {
-        char c = value.at[i];
-        bool dash = i == 2 || i == 35 || i == 52;
-        if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-            return false;
-    }
-    return true;
-}
-
-// A trace is continued as it is, or begun: sampled, which is what tracers do by default with a request that
-// has none.
-static void write_trace(struct exchange *exchange, struct head *head, struct strbuf *out) {
-    struct field *given = (struct field *)head_find(head, FIELD_TRACEPARENT);
-    if (given && !given->drop && sane_traceparent(given->value))
-        return;
-    if (given)
-        given->drop = true;
-    char text[55];
-    memcpy(text, "00-", 3);
-    hex_u64(text + 3, random_next(&exchange->worker->random));
-    hex_u64(text + 19, random_next(&exchange->worker->random));
-    text[35] = '-';
-    hex_u64(text + 36, random_next(&exchange->worker->random) | 1);
-    memcpy(text + 52, "-01", 3);
-    write_field(out, SLICE("traceparent"), slice_make(text, sizeof text));
 }
 
 static void write_max_forwards(const struct head *head, struct strbuf *out) {
@@ -160,7 +129,7 @@ void forward_request_fields(struct exchange *exchange, const struct head *const_
     write_request_line(out, head->method, forwarded_target(head, &uri));
     if (!sets_host(variant->config->request))
         write_field(out, SLICE("Host"), host);
-    write_trace(exchange, head, out);
+    trace_write(exchange, head, out);
     if (baggage || exchange->route->live.config->baggage)
         linked_write(exchange, head, baggage, out);
     write_kept_fields(out, head);

@@ -1,8 +1,8 @@
 #include "proxy/issued.h"
 
+#include "base/hash.h"
 #include "base/hex.h"
 #include "base/strbuf.h"
-#include "traffic/hash.h"
 
 #include <string.h>
 

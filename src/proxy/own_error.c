@@ -49,10 +49,18 @@ static const struct info infos[OWN_ERRORS] = {
                                 "the client was silent inside its body for `timeouts.client_idle`, or its "
                                 "body was not there when `timeouts.total` passed",
                                 "a slow client, or a body shorter than its Content-Length"},
-    [OWN_ERROR_CONNECTIONS] =
-        {503, "connections", "too many connections", REJECTED("connections"),
-         "`limits.connections` clients are connected; under TLS the connection is only closed",
-         "raise the limit (and the limit of open files), or add instances"},
+    [OWN_ERROR_CONNECTIONS] = {503, "connections", "too many connections", REJECTED("connections"),
+                               "`limits.connections` clients are connected, or three quarters of what the "
+                               "limit of open files leaves to the "
+                               "data path; under TLS the connection is only closed",
+                               "raise the limit (and the limit of open files), or add instances"},
+    [OWN_ERROR_REQUESTS] = {503, "requests", "too many requests at once; try again later",
+                            REJECTED("requests"), "`limits.requests` are under way",
+                            "raise the limit, or add instances"},
+    [OWN_ERROR_MEMORY] = {503, "memory", "too much is held in memory; try again later", REJECTED("memory"),
+                          "buffers and bodies take `limits.memory`: new requests, heads that come in pieces "
+                          "and bodies that are still being collected are refused; what was sent on goes on",
+                          "raise the limit, lower `buffered_body_bytes`, or add instances"},
     [OWN_ERROR_QUEUE_FULL] = {503, "queue_full", "the model servers are busy; try again later",
                               FAILED("overloaded"),
                               "every endpoint is at `max_inflight` and `queue.size` wait",
@@ -60,6 +68,10 @@ static const struct info infos[OWN_ERRORS] = {
     [OWN_ERROR_QUEUE_TIMEOUT] = {503, "queue_timeout", "the model servers are busy; try again later",
                                  FAILED("overloaded"), "it waited for `queue.timeout`",
                                  "add endpoints, or raise `max_inflight`"},
+    [OWN_ERROR_DESCRIPTORS] = {503, "descriptors", "no connection can be opened; try again later",
+                               FAILED("overloaded"),
+                               "the limit of open files is reached, and no idle connection was left to close",
+                               "raise the limit of open files (`LimitNOFILE`)"},
     [OWN_ERROR_NO_ENDPOINT] = {503, "no_endpoint", "no model server is available", FAILED("connect"),
                                "every endpoint of the pool is unhealthy, drained or ejected",
                                "`sluice status` says which and why"},

@@ -1,12 +1,17 @@
 #include "record.h"
 #include "access_log.h"
 #include "base/clock.h"
+#include "base/redact.h"
+#include "metrics/exemplar.h"
+#include "trace.h"
+
+static const struct variant_series *series_of(const struct exchange *exchange) {
+    return exchange->route ? exchange->route->variants[exchange->decision.variant].series
+                           : exchange->hold->plan->unrouted;
+}
 
 static struct variant_lane *lane_of(const struct exchange *exchange) {
-    const struct variant_series *series = exchange->route
-                                              ? exchange->route->variants[exchange->decision.variant].series
-                                              : exchange->hold->plan->unrouted;
-    return series->lanes[exchange->worker->index];
+    return series_of(exchange)->lanes[exchange->worker->index];
 }
 
 // The fallback's, when it answered.
@@ -28,6 +33,20 @@ static void count_beginning(struct variant_lane *lane, const struct exchange *ex
         spread_add(&lane->first_byte, (exchange->first_byte_ns - exchange->start_ns) / 1000);
     if (token_ns)
         latency_add(&lane->first_token, (token_ns - exchange->start_ns) / 1000);
+}
+
+// Of a recorded request, in the histograms that it was counted in.
+static void leave_exemplar(const struct exchange *exchange, uint64_t duration_ns) {
+    const struct traceparent *own = &exchange->trace->own;
+    struct exemplars *exemplars = variant_exemplars(series_of(exchange), exchange->worker->index);
+    uint64_t token_ns = meter_first_ns(&exchange->meter);
+    exemplars_set(exemplars, EXEMPLAR_DURATION, own->trace, own->span, duration_ns / 1000);
+    if (exchange->first_byte_ns)
+        exemplars_set(exemplars, EXEMPLAR_FIRST_BYTE, own->trace, own->span,
+                      (exchange->first_byte_ns - exchange->start_ns) / 1000);
+    if (token_ns)
+        exemplars_set(exemplars, EXEMPLAR_FIRST_TOKEN, own->trace, own->span,
+                      (token_ns - exchange->start_ns) / 1000);
 }
 
 // ---- evidence
@@ -206,6 +225,15 @@ void record_shadow(struct worker *worker, const struct record_shadow *shadow) {
     log_lane_done(worker->log);
 }
 
+// Keys and tokens in a query are not for the log.
+static void log_target(struct strbuf *line, struct slice target) {
+    struct strbuf shown = {0};
+    if (redact_target(target, &shown))
+        target = strbuf_as_slice(&shown);
+    text_field(line, "target", target);
+    strbuf_free(&shown);
+}
+
 static void write_log(const struct exchange *exchange, enum finish finish, unsigned status,
                       uint64_t duration_ns) {
     struct log_lane *lane = exchange->worker->log;
@@ -213,13 +241,15 @@ static void write_log(const struct exchange *exchange, enum finish finish, unsig
         return;
     struct strbuf *line = begin_line(lane);
     text_field(line, "request_id", exchange->request_id);
+    if (exchange->trace)
+        text_field(line, "trace_id", slice_make(exchange->trace->own.trace, TRACE_DIGITS));
     struct slice peer = slice_make(exchange->session->peer, exchange->session->peer_len);
     text_field(line, "client", exchange->client);
     if (!slice_equal(exchange->client, peer))
         text_field(line, "peer", peer);
     text_field(line, "method", exchange->log_method);
     text_field(line, "host", exchange->log_host);
-    text_field(line, "target", exchange->log_target);
+    log_target(line, exchange->log_target);
     number_field(line, "status", status);
     log_route(exchange, line);
     number_field(line, "request_bytes", exchange->request.bytes);
@@ -252,6 +282,8 @@ void record_exchange(struct exchange *exchange, enum finish finish) {
     if (!exchange->charged_ns) { // else the decided variant's account was closed when it failed
         count(lane, status == 499 ? CODE_499 : code_class_of(status), exchange->blame, duration);
         count_beginning(lane, exchange);
+        if (trace_recorded(exchange))
+            leave_exemplar(exchange, duration);
         evidence_end(exchange, status, now);
     }
     counter_add(&lane->request_bytes, exchange->request.bytes);
@@ -259,4 +291,6 @@ void record_exchange(struct exchange *exchange, enum finish finish) {
     if (exchange->route)
         meter_count(&exchange->meter, answering_lane(exchange), exchange_variant(exchange)->config->price);
     write_log(exchange, finish, status, duration);
+    if (trace_recorded(exchange))
+        trace_end(exchange, finish, status, now);
 }

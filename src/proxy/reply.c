@@ -8,6 +8,27 @@
 #define RETRY_AFTER_SECONDS "1"
 #define ALLOW               "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 
+bool reply_wants_json(const struct head *head) {
+    const struct field *accept = head_find(head, FIELD_ACCEPT);
+    if (!accept) {
+        const struct field *type = head_find(head, FIELD_CONTENT_TYPE);
+        return type && slice_starts(type->value, SLICE("application/json"));
+    }
+    for (const struct field *field = accept; field < head->fields + head->field_count; field++) {
+        if (field->id != FIELD_ACCEPT)
+            continue;
+        struct slice rest = field->value;
+        while (rest.at) {
+            struct slice item = slice_cut(&rest, ',');
+            struct slice type = slice_trim(slice_cut(&item, ';'));
+            if (slice_equal_fold(type, SLICE("application/json")) ||
+                slice_equal_fold(type, SLICE("application/*")) || slice_equal_fold(type, SLICE("*/*")))
+                return true;
+        }
+    }
+    return false;
+}
+
 static void write_body(const struct exchange *exchange, const char *reason, const char *text,
                        struct strbuf *out) {
     if (!exchange->accepts_json) {

@@ -211,8 +211,10 @@ void session_after_exchange(struct session *session, enum session_after after) {
         session_close(session);
         return;
     }
-    // What was not read when the connection is closed would reset it, and the answer with it.
-    bool silent = session->ended || (after == SESSION_THEN_PART && !session->stream.readable);
+    // What was not read when the connection is closed would reset it, and the answer with it. Under TLS the
+    // end itself may have to wait for room.
+    bool parts = after == SESSION_THEN_PART && !session->stream.tls && !session->stream.readable;
+    bool silent = session->ended || parts;
     if (silent && !session->in) {
         close_politely(session);
         return;
@@ -238,6 +240,10 @@ static bool take_head(struct session *session) {
     case HEAD_PARTIAL:
         if (session->state == SESSION_WAITING)
             wait_for_head(session, true);
+        if (worker_starved(worker)) {
+            exchange_refuse_starved(session);
+            return true;
+        }
         if (buffer_space(buffer) == 0)
             buffer_compact(buffer);
         return false;
@@ -253,11 +259,24 @@ static bool take_head(struct session *session) {
     return false;
 }
 
-static void read_head(struct session *session) {
+// True: something came.
+static bool read_head(struct session *session) {
     enum stream_result result = session_read(session);
     // An end in the middle of a head leaves nothing to answer.
     if (result == STREAM_FAILED || result == STREAM_ENDED)
         session_close(session);
+    return result == STREAM_DONE;
+}
+
+// False: there is no whole head, and no more to make one of. `fresh` is whether what there is came since the
+// last look: then a reset may have come with it, whose connection nobody would want to keep waiting for more.
+static bool go_on_between(struct session *session, bool *fresh) {
+    bool looked_at = session->in && take_head(session);
+    if (looked_at || session->state == SESSION_CLOSED)
+        return looked_at;
+    if (*fresh)
+        stream_look_again(&session->stream);
+    return *fresh = session->stream.readable && read_head(session);
 }
 
 // The client's side while an exchange does not read the body: only that it has gone is of interest.
@@ -266,6 +285,7 @@ static void watch_client(struct session *session) {
     // closed (TCP tells by a reset, POLLERR).
     // Once a tunnel's upstream has ended, POLLHUP says only that the client has too: its last bytes may still
     // wait for room on the other side.
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the state says that there is one
     short gone = session->exchange->ended & ENDED_UPSTREAM ? POLLERR : POLLERR | POLLHUP;
     struct pollfd state = {.fd = session->stream.fd};
     if (poll(&state, 1, 0) > 0 && (state.revents & gone))
@@ -274,7 +294,7 @@ static void watch_client(struct session *session) {
 
 void session_advance(struct session *session) {
     session->advancing = true;
-    bool progress = true;
+    bool progress = true, fresh = false;
     while (progress && session->state != SESSION_CLOSED) {
         switch (session->state) {
         case SESSION_PREFACE:
@@ -287,11 +307,7 @@ void session_advance(struct session *session) {
             break;
         case SESSION_WAITING:
         case SESSION_HEAD:
-            progress = session->in && take_head(session);
-            if (!progress && session->state != SESSION_CLOSED && session->stream.readable) {
-                read_head(session);
-                progress = session->state != SESSION_CLOSED && session->in;
-            }
+            progress = go_on_between(session, &fresh);
             break;
         case SESSION_EXCHANGE:
             exchange_client_readable(session->exchange);

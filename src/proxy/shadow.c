@@ -1,15 +1,16 @@
 #include "shadow.h"
-
-#include "access_log.h"
 #include "edited.h"
 #include "http/parser.h"
 #include "http/writer.h"
+#include "io/descriptors.h"
 #include "record.h"
+#include "trace.h"
+
+#include <errno.h>
 
 // Bodies of copies that one worker holds at most.
 #define SHADOW_BYTES (32u << 20)
-// How long no copy is begun after a connection could not be made: one attempt each time must cost nobody
-// anything.
+// No copy is begun for so long after one could not connect: the attempts must cost nobody anything.
 #define SHADOW_PAUSE_NS (100 * NS_PER_MS)
 
 enum shadow_state { SHADOW_CONNECT, SHADOW_AWAIT, SHADOW_ANSWER };
@@ -25,6 +26,7 @@ struct shadow {
     enum shadow_state state;
     struct strbuf head, body; // what is sent
     struct strbuf request_id; // for the log
+    struct trace_copy trace;
     bool to_head;
     struct framing framing; // of the answer
     struct body answer;
@@ -92,17 +94,19 @@ static void finish(struct shadow *shadow, unsigned status, enum error_reason rea
     if (unreachable(reason))
         atomic_store_explicit(&shadow->route->mirrored->pause_ns, shadow->worker->now_ns + SHADOW_PAUSE_NS,
                               memory_order_relaxed);
-    record_shadow(shadow->worker, &(struct record_shadow){
-                                      .route = shadow->route->live.config->name,
-                                      .variant = shadow->variant->config->name,
-                                      .endpoint = shadow->endpoint->url,
-                                      .request_id = strbuf_as_slice(&shadow->request_id),
-                                      .status = status,
-                                      .reason = reason,
-                                      .took_ns = shadow->worker->now_ns - shadow->start_ns,
-                                      .meter = &shadow->meter,
-                                      .price = shadow->variant->config->price,
-                                  });
+    struct record_shadow record = {
+        .route = shadow->route->live.config->name,
+        .variant = shadow->variant->config->name,
+        .endpoint = shadow->endpoint->url,
+        .request_id = strbuf_as_slice(&shadow->request_id),
+        .status = status,
+        .reason = reason,
+        .took_ns = shadow->worker->now_ns - shadow->start_ns,
+        .meter = &shadow->meter,
+        .price = shadow->variant->config->price,
+    };
+    record_shadow(shadow->worker, &record);
+    trace_copy_end(shadow->worker, &shadow->trace, &record);
     free_shadow(shadow);
 }
 
@@ -166,10 +170,6 @@ static void answered(struct shadow *shadow) {
     finish(shadow, shadow->status, shadow->status >= 500 ? ERROR_REASON_5XX : fault);
 }
 
-static void bad_answer(struct shadow *shadow) {
-    finish(shadow, 502, ERROR_REASON_BAD_RESPONSE);
-}
-
 // A final head is here: goes on with the body. False: more is needed, or the shadow is gone.
 static bool read_head(struct shadow *shadow) {
     struct head *head = &shadow->worker->response_head;
@@ -188,7 +188,7 @@ static bool read_head(struct shadow *shadow) {
             (!shadow->framing.plain && !parser_agrees_on_response(slice_make(bytes.at, head->bytes), head,
                                                                   &shadow->framing, shadow->to_head)) ||
             head->status == 101) {
-            bad_answer(shadow);
+            finish(shadow, 502, ERROR_REASON_BAD_RESPONSE);
             return false;
         }
         buffer->start += (uint32_t)head->bytes;
@@ -216,7 +216,7 @@ static bool read_body(struct shadow *shadow) {
         enum reject reject;
         char *at = buffer_at(buffer);
         if (body_feed(&shadow->answer, at, buffer_len(buffer), &data, &used, &reject) == BODY_REJECTED) {
-            bad_answer(shadow);
+            finish(shadow, 502, ERROR_REASON_BAD_RESPONSE);
             return false;
         }
         meter_pass(&shadow->meter, slice_make(at, data), shadow->worker->now_ns);
@@ -318,8 +318,9 @@ static void start(struct shadow *shadow) {
         return;
     }
     shadow->connection = connection_dial(&worker->connector, shadow->endpoint, shadow);
-    if (!shadow->connection) {
-        finish(shadow, 502, ERROR_REASON_CONNECT);
+    if (!shadow->connection) { // our own want of descriptors is not the variant's fault
+        bool ours = descriptors_short(errno);
+        finish(shadow, ours ? 503 : 502, ours ? ERROR_REASON_OVERLOADED : ERROR_REASON_CONNECT);
         return;
     }
     shadow->connection->user_kind = SHADOW_CONNECTION;
@@ -363,7 +364,8 @@ void shadow_want(struct exchange *exchange, const char *head_at) {
 // Room among the copies under way. False: there is none.
 static bool enter(struct exchange *exchange) {
     atomic_uint *copies = &exchange->route->mirrored->copies;
-    if (exchange->worker->shadow_bytes + exchange->kept.len > SHADOW_BYTES)
+    if (exchange->worker->shadow_bytes + exchange->kept.len > SHADOW_BYTES ||
+        worker_starved(exchange->worker))
         return false;
     if (atomic_fetch_add_explicit(copies, 1, memory_order_relaxed) < most_copies(exchange))
         return true;
@@ -401,6 +403,7 @@ static bool copy(struct exchange *exchange, struct shadow *shadow) {
         return false;
     shadow->to_head = exchange->to_head;
     write_head(exchange, head, shadow, edited);
+    trace_copy(exchange, &shadow->trace);
     return true;
 }
 

@@ -55,11 +55,12 @@ static void keep(struct exchange *exchange, const char *at, size_t len) {
     if (exchange->keeping != KEEP_ALL)
         return;
     size_t most = (size_t)exchange_config(exchange)->limits.buffered_body_bytes;
-    if (exchange->kept.len + len > most) {
+    if (exchange->kept.len + len > most || worker_starved(exchange->worker)) {
         exchange->keeping = KEEP_LOST;
         return;
     }
     strbuf_append(&exchange->kept, at, len);
+    exchange_weigh(exchange);
 }
 
 // Bytes behind the body belong to the next request: they move to a buffer of their own.

@@ -11,6 +11,7 @@
 #include "record.h"
 #include "refusal.h"
 #include "stripped.h"
+#include "trace.h"
 #include "tunnel.h"
 #include <limits.h>
 
@@ -138,6 +139,7 @@ static enum progress begin_response(struct exchange *exchange, const struct head
     exchange_move(exchange, EXCHANGE_RESPOND);
     exchange->status = head->status;
     exchange->first_byte_ns = exchange->worker->now_ns;
+    trace_answered(exchange, head->status, ERROR_REASON_NONE);
     if (head->status >= 500 && !exchange->charged_ns)
         exchange->blame = ERROR_REASON_5XX;
     meter_begin(&exchange->meter, head);

@@ -5,6 +5,7 @@
 #include "exchange.h"
 #include "listener.h"
 #include "shadow.h"
+#include "span_lane.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -23,6 +24,10 @@ const char *refusal_name(enum refusal refusal) {
         return own_error_name(OWN_ERROR_BODY_TIMEOUT);
     case REFUSED_CONNECTIONS:
         return own_error_name(OWN_ERROR_CONNECTIONS);
+    case REFUSED_REQUESTS:
+        return own_error_name(OWN_ERROR_REQUESTS);
+    case REFUSED_MEMORY:
+        return own_error_name(OWN_ERROR_MEMORY);
     case REFUSED_HANDSHAKES:
         return "handshakes";
     case REFUSED_TLS_HANDSHAKE:
@@ -48,6 +53,11 @@ const char *refusal_name(enum refusal refusal) {
 
 void worker_enter(struct worker *worker) {
     worker->now_ns = clock_monotonic_ns();
+    ceiling_tell(&worker->share, worker_held(worker));
+}
+
+bool worker_starved(const struct worker *worker) {
+    return ceiling_reached(&worker->share, worker_held(worker), worker->hold->plan->config->limits.memory);
 }
 
 void worker_leave(struct worker *worker) {
@@ -127,6 +137,7 @@ static void adopt(struct worker *worker, struct plan_message *message) {
     *hold = (struct plan_hold){.plan = message->plan, .users = 1};
     worker->hold = hold;
     settle(worker, hold->plan->config->cpu_affinity);
+    worker->connector.tcp_user_ms = hold->plan->config->timeouts.tcp_user;
     worker->busy_ms = hold->plan->config->busy_poll;
     if (worker->busy_ms > 0)
         event_base_loopexit(worker->base, NULL); // and begins anew
@@ -183,8 +194,10 @@ static void take_room(struct worker *worker, struct pool *pool) {
 // ---- draining and stopping
 
 void worker_maybe_drained(struct worker *worker) {
-    if (worker->draining && list_empty(&worker->sessions))
-        crew_drained(worker->plane, worker->index);
+    if (!worker->draining || !list_empty(&worker->sessions))
+        return;
+    span_lane_flush(worker->spans); // there will be no more
+    crew_drained(worker->plane, worker->index);
 }
 
 static void drain(struct worker *worker) {
@@ -199,6 +212,11 @@ static void drain(struct worker *worker) {
         session_drain(list_entry(at, struct session, link));
     }
     worker_maybe_drained(worker);
+}
+
+static void leave(struct worker *worker, const struct leave_message *message) {
+    for (size_t i = 0; i < message->count; i++)
+        listener_leave_id(worker, message->ids[i]);
 }
 
 static void stop(struct worker *worker) {
@@ -234,6 +252,12 @@ static void deliver(struct worker *worker, struct message *message) {
         endpoint_unref(move->endpoint);
         break;
     }
+    case WORKER_BEAT:
+        counter_add(&worker->beats, 1);
+        break;
+    case WORKER_LEAVE:
+        leave(worker, (struct leave_message *)message);
+        break;
     case WORKER_DRAIN:
         drain(worker);
         break;
@@ -297,6 +321,9 @@ struct worker *worker_new(struct data_plane *plane, unsigned index, struct acces
     deadlines_init(&worker->deadlines, worker->base);
     buffer_pool_init(&worker->buffers, BUFFER_ROOM);
     worker->wide_pipes.bytes = WIDE_BYTES;
+    const struct descriptors *fds = crew_descriptors(plane);
+    worker->pipes.fd_most = worker->wide_pipes.fd_most = fds->pipes;
+    worker->share.ceiling = crew_ceiling(plane);
     random_seed(&worker->random);
     list_init(&worker->listeners);
     list_init(&worker->sessions);
@@ -307,12 +334,14 @@ struct worker *worker_new(struct data_plane *plane, unsigned index, struct acces
         .base = worker->base,
         .deadlines = &worker->deadlines,
         .now_ns = &worker->now_ns,
+        .fd_most = fds->data,
         .happened = connection_happened,
         .enter = connector_enter,
         .leave = connector_leave,
     };
     connector_init(&worker->connector);
     worker->log = log_lane_new(log, worker->base);
+    worker->spans = span_lane_new(plane, worker->base);
     listener_init(worker);
     turns_init(&worker->turns, worker->base, session_turn);
     event_assign(&worker->mail_event, worker->base, worker->mailbox.wake_fd, EV_READ | EV_PERSIST, mail,
@@ -393,6 +422,7 @@ void worker_free(struct worker *worker) {
     if (worker->hold)
         worker_release(worker, worker->hold);
     log_lane_free(worker->log);
+    span_lane_free(worker->spans);
     seal_free(worker->seal);
     deadlines_free(&worker->deadlines);
     buffer_pool_free(&worker->buffers);

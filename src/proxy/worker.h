@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "ceiling.h"
 #include "front.h"
 #include "io/deadline.h"
 #include "io/mailbox.h"
@@ -37,6 +38,8 @@ enum refusal {
     REFUSED_HEADER_TIMEOUT,
     REFUSED_BODY_TIMEOUT,
     REFUSED_CONNECTIONS,
+    REFUSED_REQUESTS,
+    REFUSED_MEMORY,
     REFUSED_HANDSHAKES,     // too many at once
     REFUSED_TLS_HANDSHAKE,  // failed, or took too long
     REFUSED_PROXY_PROTOCOL, // its header was malformed, late or from somebody else
@@ -70,8 +73,11 @@ struct worker {
     struct seal *seal;      // of request ids; NULL: none yet, or no key
     struct plan_hold *hold; // current; NULL before the first plan
     struct link listeners, sessions, dead_sessions;
-    struct link shadows;             // copies of requests under way
-    size_t shadow_bytes;             // of their bodies
+    struct link shadows; // copies of requests under way
+    size_t shadow_bytes; // of their bodies
+    size_t body_bytes;   // kept and edited, of requests under way
+    struct ceiling_share share;
+    int spare_fd;                    // given up to refuse a client when there is no other; -1: none
     struct exchange *free_exchanges; // reused with their arenas
     unsigned free_exchange_count;
     struct head request_head, response_head; // scratch: valid during one event
@@ -80,18 +86,30 @@ struct worker {
     char date[CLOCK_HTTP_BYTES];             // for Date fields, of the second that ends at date_end_ns
     uint64_t date_end_ns;
     struct log_lane *log;
+    struct span_lane *spans;
     struct log_ration handshake_log, tls_log; // failed TLS handshakes with clients, with endpoints
     struct log_ration preface_log;            // refused PROXY protocol headers
+    struct log_ration accept_log;             // clients refused without a descriptor
     struct log_ration refusal_log;            // endpoints that asked for time
     bool draining;
     // read by other threads
     _Alignas(64) uint64_t connections; // open client connections (a gauge with one writer)
+    uint64_t requests;                 // under way (also a gauge)
     uint64_t handshakes;               // TLS handshakes with clients that are not done (also a gauge)
     uint64_t refused[REFUSALS];
+    uint64_t beats; // answers to "are you there"
 };
 
 // What control sends; every message is freed by the worker.
-enum worker_message_kind { WORKER_PLAN, WORKER_WAKE, WORKER_MOVE, WORKER_DRAIN, WORKER_STOP };
+enum worker_message_kind {
+    WORKER_PLAN,
+    WORKER_WAKE,
+    WORKER_MOVE,
+    WORKER_BEAT,
+    WORKER_LEAVE,
+    WORKER_DRAIN,
+    WORKER_STOP
+};
 struct listener_order {
     unsigned id;
     int fd; // of one to open
@@ -113,6 +131,11 @@ struct move_message { // an endpoint has other addresses
     struct endpoint *endpoint;      // with a reference
     struct address_list *addresses; // with a reference that moves in
 };
+struct leave_message { // listeners whose sockets another process has too
+    struct message message;
+    size_t count;
+    unsigned ids[];
+};
 
 struct access_log;
 struct worker *worker_new(struct data_plane *plane, unsigned index, struct access_log *log,
@@ -126,6 +149,12 @@ struct seal *worker_seal(struct worker *worker);
 // For the next of the `left` bytes of a body of `all` that goes upstream or to the client; NULL: they are to
 // be copied.
 struct pipe *worker_pipe(struct worker *worker, uint64_t left, uint64_t all, bool upstream);
+// What it holds for its requests, bytes (ceiling.h).
+static inline size_t worker_held(const struct worker *worker) {
+    return buffer_pool_bytes(&worker->buffers) + worker->body_bytes + worker->shadow_bytes;
+}
+// Whether `limits.memory` is reached: nothing that can be refused is to take more.
+bool worker_starved(const struct worker *worker);
 // Around every event of the worker's thread: looks at the clock; frees what was closed meanwhile.
 void worker_enter(struct worker *worker);
 void worker_leave(struct worker *worker);

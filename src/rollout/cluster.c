@@ -2,6 +2,14 @@
 
 #include <math.h>
 
+#define MOST 9007199254740992.0 // 2^53, more than any count: all requests are of one unit
+
+// Also where the variance of single values is so small that the quotient overflows: evidence is divided by it
+// and the journal keeps it, so that it must be a number.
+static double at_least_one(double effect) {
+    return fmin(MOST, fmax(1, effect));
+}
+
 struct cluster_ratio cluster_ratio(const double *requests, const double *events, size_t groups) {
     struct cluster_ratio out = {.variance = INFINITY};
     double all_events = 0, squares = 0;
@@ -28,7 +36,7 @@ double cluster_design_effect(const double *requests, const double *events, size_
     double unit = unit_variance < 0 ? ratio.ratio * (1 - ratio.ratio) : unit_variance;
     if (ratio.groups < 2 || unit <= 0)
         return 1;
-    return fmax(1, ratio.variance / (unit / ratio.requests));
+    return at_least_one(ratio.variance / (unit / ratio.requests));
 }
 
 double cluster_design_effect_of_both(const struct cluster_ratio *baseline,
@@ -38,5 +46,5 @@ double cluster_design_effect_of_both(const struct cluster_ratio *baseline,
         return 1;
     double p = (baseline->ratio * baseline->requests + candidate->ratio * candidate->requests) / all;
     double independent = p * (1 - p) * (1 / baseline->requests + 1 / candidate->requests);
-    return independent > 0 ? fmax(1, (baseline->variance + candidate->variance) / independent) : 1;
+    return independent > 0 ? at_least_one((baseline->variance + candidate->variance) / independent) : 1;
 }

@@ -63,9 +63,15 @@ void contest_init(struct contest *contest, const struct contest_settings *settin
 
 // ---- ticks
 
+// One reading: all ticks that have matured. With a tally they go there.
+struct reading {
+    struct contest *contest;
+    const struct trial_source *source;
+    struct tally *tally; // NULL: into the evidence
+};
 struct tick {
     struct experiment_cell cells[CONTEST_ARMS];
-    double requests[CONTEST_ARMS], events[CONTEST_ARMS];
+    struct tally_arm arms[CONTEST_ARMS];
 };
 
 static bool read_tick(const struct contest *contest, const struct trial_source *source, struct tick *tick) {
@@ -82,24 +88,31 @@ static bool count_events(const struct contest *contest, struct tick *tick) {
     for (unsigned i = 0; i < contest->settings.count; i++) {
         const struct experiment_cell *cell = &tick->cells[i];
         double n = cell->started > cell->excluded ? (double)(cell->started - cell->excluded) : 0;
-        tick->requests[i] = n;
+        tick->arms[i] = (struct tally_arm){.requests = n};
         if (goal->kind == GUARD_ERROR_RATE) {
-            tick->events[i] = fmin(n, cell->failed);
+            tick->arms[i].events = fmin(n, cell->failed);
             continue;
         }
         if (n > 0 && (!cell->version || !cell->limit_us[goal->slot] || (version && version != cell->version)))
             return false;
         version = n > 0 ? cell->version : version;
-        tick->events[i] = n - fmin(n, cell->within[goal->slot]);
+        tick->arms[i].events = n - fmin(n, cell->within[goal->slot]);
     }
     return true;
 }
 
-static void feed_pair(struct contest_pair *pair, const struct tick *tick, unsigned better, unsigned worse) {
-    pair->waiting.baseline += tick->requests[better];
-    pair->waiting.baseline_events += tick->events[better];
-    pair->waiting.candidate += tick->requests[worse];
-    pair->waiting.candidate_events += tick->events[worse];
+static bool count_values(const struct contest *contest, struct tick *tick) {
+    for (unsigned i = 0; i < contest->settings.count; i++)
+        tick->arms[i] = (struct tally_arm){.values = tick->cells[i].means[contest->settings.goal.mean]};
+    return true;
+}
+
+static void feed_pair(struct contest_pair *pair, const struct tally_arm *better,
+                      const struct tally_arm *worse) {
+    pair->waiting.baseline += better->requests;
+    pair->waiting.baseline_events += better->events;
+    pair->waiting.candidate += worse->requests;
+    pair->waiting.candidate_events += worse->events;
     if (pair->waiting.baseline <= 0 || pair->waiting.candidate <= 0)
         return;
     two_sample_update(&pair->evidence, pair->waiting.baseline, pair->waiting.baseline_events,
@@ -107,23 +120,33 @@ static void feed_pair(struct contest_pair *pair, const struct tick *tick, unsign
     pair->waiting = (struct guard_batch){0};
 }
 
-static void feed_rates(struct contest *contest, struct tick *tick) {
-    if (!count_events(contest, tick))
-        return;
+static void feed_rates(struct contest *contest, const struct tally_arm *arms) {
     for (unsigned i = 0; i < contest->settings.count; i++) {
-        contest->totals[i].baseline += tick->requests[i];
-        contest->totals[i].baseline_events += tick->events[i];
+        contest->totals[i].baseline += arms[i].requests;
+        contest->totals[i].baseline_events += arms[i].events;
         for (unsigned k = 0; k < contest->settings.count; k++)
             if (i != k)
-                feed_pair(&contest->pairs[i][k], tick, i, k);
+                feed_pair(&contest->pairs[i][k], &arms[i], &arms[k]);
     }
 }
 
-static void feed_means(struct contest *contest, const struct tick *tick) {
-    for (unsigned i = 0; i < contest->settings.count; i++) {
-        const struct experiment_sum *sum = &tick->cells[i].means[contest->settings.goal.mean];
-        mean_merge(&contest->means[i], (double)sum->count, sum->sum, sum->squares);
+static void feed(struct contest *contest, const struct tally_arm *arms) {
+    if (rates(contest)) {
+        feed_rates(contest, arms);
+        return;
     }
+    for (unsigned i = 0; i < contest->settings.count; i++)
+        mean_merge(&contest->means[i], (double)arms[i].values.count, arms[i].values.sum,
+                   arms[i].values.squares);
+}
+
+static void give(const struct reading *reading, const struct tally_arm *arms) {
+    if (!reading->tally) {
+        feed(reading->contest, arms);
+        return;
+    }
+    for (unsigned i = 0; i < reading->contest->settings.count; i++)
+        tally_arm_add(&reading->tally->arms[i], &arms[i]);
 }
 
 // A time's threshold decides how long its tick takes to mature, as in the trial.
@@ -138,33 +161,79 @@ static uint64_t maturity(const struct contest *contest, const struct tick *tick)
     return most * 1000 / EXPERIMENT_TICK_NS + 2;
 }
 
-void contest_advance(struct contest *contest, uint64_t now, const struct trial_source *source) {
+static void read_all(const struct reading *reading, uint64_t now) {
     static struct tick tick; // large; one thread
+    struct contest *contest = reading->contest;
     if (contest->settings.goal.kind == GUARD_SCORE)
         return;
     if (now > EXPERIMENT_RING && contest->next < now - (EXPERIMENT_RING - 2))
         contest->next = now - (EXPERIMENT_RING - 2);
     for (; contest->next + 1 < now; contest->next++) {
-        if (!read_tick(contest, source, &tick))
+        if (!read_tick(contest, reading->source, &tick))
             continue;
         if (contest->next + 1 + maturity(contest, &tick) > now)
             return;
-        if (rates(contest))
-            feed_rates(contest, &tick);
-        else
-            feed_means(contest, &tick);
+        if (rates(contest) ? count_events(contest, &tick) : count_values(contest, &tick))
+            give(reading, tick.arms);
     }
+}
+
+void contest_advance(struct contest *contest, uint64_t now, const struct trial_source *source) {
+    read_all(&(struct reading){contest, source, NULL}, now);
+}
+
+// ---- of a fleet
+
+void contest_collect(struct contest *contest, uint64_t now, const struct trial_source *source,
+                     struct tally *tally) {
+    read_all(&(struct reading){contest, source, tally}, now);
+}
+
+bool contest_fits(const struct contest *contest, const struct tally *tally) {
+    for (unsigned i = 0; i < TALLY_ARMS; i++) {
+        struct tally_arm rest = tally->arms[i];
+        if (i < contest->settings.count && rates(contest))
+            rest.requests = rest.events = 0;
+        else if (i < contest->settings.count)
+            rest.values = (struct experiment_sum){0};
+        if (!tally_arm_is_empty(&rest))
+            return false;
+    }
+    return true;
+}
+
+bool contest_take(struct contest *contest, const struct tally *more) {
+    if (!contest_fits(contest, more))
+        return false;
+    feed(contest, more->arms);
+    return true;
+}
+
+// ---- scores
+
+static void measure(struct contest *contest, unsigned index) {
+    const struct score_groups *groups = &contest->groups[index];
+    design_measured(&contest->designs[index], score_groups_effect(groups, &contest->means[index]),
+                    score_groups_count(groups));
 }
 
 void contest_score(struct contest *contest, size_t arm, double score, uint64_t unit_hash) {
     for (unsigned i = 0; i < contest->settings.count; i++) {
         if (contest->settings.arms[i] != arm)
             continue;
-        struct score_groups *groups = &contest->groups[i];
         mean_add(&contest->means[i], score);
-        score_groups_add(groups, unit_hash, score);
-        design_measured(&contest->designs[i], score_groups_effect(groups, &contest->means[i]),
-                        score_groups_count(groups));
+        score_groups_add(&contest->groups[i], unit_hash, score);
+        measure(contest, i);
+    }
+}
+
+void contest_collect_score(const struct contest *contest, size_t arm, double score, uint64_t unit_hash,
+                           struct tally *tally, struct tally_groups *groups) {
+    for (unsigned i = 0; i < contest->settings.count; i++) {
+        if (contest->settings.arms[i] != arm)
+            continue;
+        tally_score(&tally->arms[i].values, score);
+        score_groups_add(&groups->goal[i], unit_hash, score);
     }
 }
 
@@ -187,6 +256,16 @@ void contest_design(struct contest *contest, unsigned index, const struct experi
         variance = mean->count > 1 ? mean->deviations / (mean->count - 1) : 0;
     double effect = design_of_arm(groups, design_kind(&contest->settings.goal), variance, &requests);
     design_measured(&contest->designs[index], effect, requests);
+}
+
+void contest_take_groups(struct contest *contest, const struct tally_groups *groups) {
+    for (unsigned i = 0; i < contest->settings.count; i++) {
+        contest_design(contest, i, groups->arms[contest->settings.arms[i]]);
+        if (contest->settings.goal.kind != GUARD_SCORE)
+            continue;
+        contest->groups[i] = groups->goal[i];
+        measure(contest, i);
+    }
 }
 
 // ---- what it says

@@ -87,11 +87,16 @@ void guard_init(struct guard *guard, const struct guard_settings *settings) {
 
 // ---- what comes in
 
-static void add(struct guard_batch *to, const struct guard_batch *batch) {
-    to->baseline += batch->baseline;
-    to->baseline_events += batch->baseline_events;
-    to->candidate += batch->candidate;
-    to->candidate_events += batch->candidate_events;
+void guard_batch_add(struct guard_batch *batch, const struct guard_batch *more) {
+    batch->baseline += more->baseline;
+    batch->baseline_events += more->baseline_events;
+    batch->candidate += more->candidate;
+    batch->candidate_events += more->candidate_events;
+}
+
+bool guard_batch_holds(const struct guard_batch *batch) {
+    return batch->baseline_events >= 0 && batch->baseline_events <= batch->baseline &&
+           batch->candidate_events >= 0 && batch->candidate_events <= batch->candidate;
 }
 
 static void update(struct two_sample *process, const struct guard_batch *batch) {
@@ -101,11 +106,11 @@ static void update(struct two_sample *process, const struct guard_batch *batch) 
 
 void guard_feed(struct guard *guard, const struct guard_batch *batch, bool soon) {
     struct guard_batch *waiting = soon ? &guard->waiting_soon : &guard->waiting;
-    add(waiting, batch);
+    guard_batch_add(waiting, batch);
     if (soon)
-        add(&guard->total_soon, batch);
+        guard_batch_add(&guard->total_soon, batch);
     if (!soon) {
-        add(&guard->total, batch);
+        guard_batch_add(&guard->total, batch);
         guard->history.baseline += batch->baseline;
         guard->history.baseline_events += batch->baseline_events;
         if (batch->candidate > 0)
@@ -132,15 +137,35 @@ void guard_feed_means(struct guard *guard, const struct experiment_sum *baseline
         guard->silent_ms = 0;
 }
 
-void guard_score(struct guard *guard, bool candidate, double score, uint64_t unit_hash) {
-    mean_add(candidate ? &guard->candidate : &guard->baseline, score);
-    score_groups_add(&guard->groups[candidate], unit_hash, score);
+static void measure(struct guard *guard) {
     double effect = score_groups_effect(&guard->groups[0], &guard->baseline);
     if (guard->candidate.count >= DESIGN_SMALL_SHARE * (guard->baseline.count + guard->candidate.count))
         effect = fmax(effect, score_groups_effect(&guard->groups[1], &guard->candidate));
     design_measured(&guard->design, effect, score_groups_count(&guard->groups[0]));
+}
+
+void guard_score(struct guard *guard, bool candidate, double score, uint64_t unit_hash) {
+    mean_add(candidate ? &guard->candidate : &guard->baseline, score);
+    score_groups_add(&guard->groups[candidate], unit_hash, score);
+    measure(guard);
     if (candidate)
         guard->silent_ms = 0;
+}
+
+void guard_take_groups(struct guard *guard, const struct score_groups *groups) {
+    memcpy(guard->groups, groups, sizeof guard->groups);
+    measure(guard);
+}
+
+double guard_allowed(const struct guard *guard, const struct guard_outcome *outcome) {
+    const struct guard_settings *with = &guard->settings;
+    double sign = with->less_is_worse ? -1 : 1;
+    if (absolute(guard) || !isnan(with->limit))
+        return NAN;
+    if (yes_or_no(guard))
+        return allowed_more(guard);
+    return sign *
+           (with->kind == GUARD_SCORE ? with->margin : with->margin / 100 * outcome->baseline_estimate);
 }
 
 static double external_line(const struct guard *guard) {
@@ -324,11 +349,15 @@ static enum verdict pass_or_wait(const struct guard *guard, const struct guard_o
     return log_e >= out->log_needed_fine || guard->watching ? VERDICT_PASS : VERDICT_WAIT;
 }
 
+double guard_needed_harm(const struct guard_levels *levels) {
+    unsigned acting = levels->acting ? levels->acting : 1;
+    return log(acting / levels->alpha_harm);
+}
+
 void guard_judge(struct guard *guard, const struct guard_levels *levels, double design_effect, double share,
                  struct guard_outcome *out) {
-    unsigned acting = levels->acting ? levels->acting : 1;
     *out = (struct guard_outcome){
-        .log_needed_harm = log(acting / levels->alpha_harm),
+        .log_needed_harm = guard_needed_harm(levels),
         .log_needed_fine = log(1 / levels->alpha_fine),
         .requests_left = NAN,
         .baseline_estimate = NAN,

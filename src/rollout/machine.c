@@ -10,12 +10,12 @@
 #define UNDER_WAY \
     (ON(ROLLOUT_GATES) | ON(ROLLOUT_HOOK) | ON(ROLLOUT_STEP) | ON(ROLLOUT_PAUSED) | ON(ROLLOUT_WATCH))
 
-// A person's pause holds here too, and so does a signal or missing data: gates and hooks are asked again when
-// it goes on, so that what counts is of now.
+// A person's pause holds here too, and so does a signal, missing data or the fleet: gates and hooks are asked
+// again when it goes on, so that what counts is of now.
 static bool paused(const struct machine *machine) {
     return machine->hold == HOLD_PERSON || machine->hold == HOLD_BY_HAND ||
            machine->hold == HOLD_SAMPLE_RATIO || machine->hold == HOLD_JOURNAL ||
-           hold_is_trouble(machine->hold);
+           machine->hold == HOLD_FLEET || hold_is_trouble(machine->hold);
 }
 
 static void gates_passed(struct move *move) {
@@ -84,8 +84,7 @@ static void journal_failed(struct move *move) {
 static void journal_works(struct move *move) {
     if (move->machine->hold != HOLD_JOURNAL)
         return;
-    move->machine->hold = HOLD_NONE;
-    move_ask_again(move);
+    move_let_go(move);
     move_decide(move, DECISION_RELEASE, "the journal can be written again");
 }
 
@@ -113,6 +112,16 @@ static const struct rule {
     {ANY, EVENT_WEIGHTS, move_by_weights},
 };
 
+// What the fleet holds from its first moment is told with that moment's decision.
+static void tell_apart(const struct move *move) {
+    struct rollout_outcome *outcome = move->outcome;
+    size_t len = strlen(outcome->because);
+    if (move->machine->hold == HOLD_FLEET && move_apart(move) && outcome->action != DECISION_NONE &&
+        outcome->action != DECISION_HOLD)
+        snprintf(outcome->because + len, sizeof outcome->because - len, "; held (%s): %s",
+                 rollout_hold_name(HOLD_FLEET), move_apart(move));
+}
+
 void machine_init(struct machine *machine, const struct rollout_plan *plan) {
     *machine = (struct machine){.winner = -1};
     memcpy(machine->weights, plan->file_weights, sizeof machine->weights);
@@ -127,6 +136,7 @@ void machine_step(struct machine *machine, const struct rollout_plan *plan, cons
     for (size_t i = 0; i < sizeof machine_rules / sizeof *machine_rules; i++)
         if (machine_rules[i].event == event->kind && machine_rules[i].states & ON(machine->state))
             machine_rules[i].then(&move);
+    tell_apart(&move);
     if (!outcome->refused)
         *machine = next;
     else

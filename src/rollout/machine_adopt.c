@@ -36,7 +36,7 @@ static int live_step(const struct move *move) {
 
 // Before the step with this index, which is entered unless something holds it: then it is when that goes
 // away.
-static void stand_before(struct move *move, int next, const char *why) {
+void move_stand_before(struct move *move, int next, const char *why) {
     struct machine *machine = move->machine;
     bool pause = is_pause(move->plan, next);
     bool gone = (machine->hold == HOLD_HOOK && (pause || !move->plan->hooked)) || machine->hold == HOLD_GATE;
@@ -81,7 +81,7 @@ static void stand_in_pause(struct move *move, int live) {
     if (is_pause(move->plan, live + 1)) {
         machine->step = (unsigned)(live + 1);
     } else if (machine->reached == 0) {
-        stand_before(move, 0, "the pause has gone from the configuration");
+        move_stand_before(move, 0, "the pause has gone from the configuration");
     } else {
         judge_on(move, live, "the pause that it waited for has gone");
     }
@@ -99,12 +99,12 @@ static void stand_in_hook(struct move *move, int live) {
     if (whole && !kept && machine->reached > 0)
         judge_on(move, live, "what follows it has changed");
     else if (!kept || !plan->hooked) // else it is asked again by whoever adopts
-        stand_before(move, next, "what it waited for has gone from the configuration");
+        move_stand_before(move, next, "what it waited for has gone from the configuration");
 }
 
 static void stand_in_gates(struct move *move) {
     if (!move->plan->gated)
-        stand_before(move, 0, "the gates have gone from the configuration");
+        move_stand_before(move, 0, "the gates have gone from the configuration");
 }
 
 void move_stand(struct move *move) {
@@ -148,7 +148,7 @@ static void stand_rolling(struct move *move) {
     } else if (machine->state == ROLLOUT_GATES) {
         stand_in_gates(move);
     } else if (machine->state == ROLLOUT_HOOK && !plan->hooked) {
-        stand_before(move, (int)machine->step, "the hook has gone from the configuration");
+        move_stand_before(move, (int)machine->step, "the hook has gone from the configuration");
     }
     machine->members = plan->members;
     if (machine->step >= plan->step_count)

@@ -25,14 +25,18 @@ void move_roll_back(struct move *move, const char *why);
 void move_take_all(struct move *move);    // everything from the candidate
 void move_switch_back(struct move *move); // after a rollback
 void move_hold(struct move *move, enum rollout_hold hold, const char *why);
-void move_ask_again(struct move *move);       // gates or the hook, where one is waited for
-bool hold_is_trouble(enum rollout_hold hold); // what comes and goes by itself with the figures
-void move_step_weights(struct move *move);    // what the present state and step should have
+void move_ask_again(struct move *move);          // gates or the hook, where one is waited for
+const char *move_apart(const struct move *move); // which member of the fleet differs; NULL: none
+void move_let_go(struct move *move);             // a hold has gone: goes on, unless the fleet holds it
+bool hold_is_trouble(enum rollout_hold hold);    // what comes and goes by itself with the figures
+void move_step_weights(struct move *move);       // what the present state and step should have
 // The step that follows: the machine's own when a reload gave it more than what is live.
 unsigned move_next(const struct move *move);
 bool move_next_is_whole(const struct move *move);  // what follows this step is 100 %
 void move_give(struct move *move, int64_t weight); // the candidate's; the baseline has the rest
-// machine_adopt.c: the state by what the present list of steps says
+// machine_adopt.c: before the step with this index, which is entered unless something holds
+void move_stand_before(struct move *move, int step, const char *why);
+// … and the state by what the present list of steps says
 void move_stand(struct move *move);
 // machine_tick.c
 void move_tick(struct move *move);

@@ -86,7 +86,7 @@ void move_step_weights(struct move *move) {
 
 void move_start(struct move *move) {
     struct machine *machine = move->machine;
-    machine->hold = HOLD_NONE;
+    machine->hold = move_apart(move) ? HOLD_FLEET : HOLD_NONE;
     machine->step = 0;
     machine->reached = 0;
     machine->members = move->plan->members;
@@ -106,11 +106,24 @@ void move_start(struct move *move) {
              move->event->kind == EVENT_VERSION ? "it is new" : move_because(move));
     if (move->plan->gated) {
         to(move, ROLLOUT_GATES);
-        move_act(move, ACT_ASK_GATES);
+        if (machine->hold == HOLD_NONE)
+            move_act(move, ACT_ASK_GATES);
     } else {
-        move_enter(move, 0, why);
+        to(move, ROLLOUT_HOOK);
+        move_stand_before(move, 0, why);
     }
     move_decide(move, DECISION_START, "%s", why);
+}
+
+const char *move_apart(const struct move *move) {
+    bool known = move->event->judgement && move->plan->strategy != ROLLOUT_ROLLING;
+    return known ? move->event->judgement->fleet_differs : NULL;
+}
+
+void move_let_go(struct move *move) {
+    move->machine->hold = move_apart(move) ? HOLD_FLEET : HOLD_NONE;
+    if (move->machine->hold == HOLD_NONE)
+        move_ask_again(move);
 }
 
 void move_ask_again(struct move *move) {

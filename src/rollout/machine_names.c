@@ -19,7 +19,7 @@ const char *rollout_state_name(enum rollout_state state) {
 const char *rollout_hold_name(enum rollout_hold hold) {
     static const char *const names[] = {"none",  "person",       "by_hand",      "no_data",
                                         "error", "signal",       "sample_ratio", "gate",
-                                        "hook",  "inconclusive", "journal"};
+                                        "hook",  "inconclusive", "journal",      "fleet"};
     return NAME(names, hold);
 }
 

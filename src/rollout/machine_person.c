@@ -126,6 +126,9 @@ static const char *cannot_resume(enum rollout_hold hold) {
         return "a signal shows harm, and it goes on by itself when it does not; `sluice promote` passes it";
     case HOLD_JOURNAL:
         return "it goes on by itself when its state can be written to state_dir again";
+    case HOLD_FLEET:
+        return "it goes on by itself when all members of the fleet have the same rollout in their files; "
+               "`sluice promote` does not wait for them";
     default:
         return NULL;
     }
@@ -154,13 +157,12 @@ void move_by_resume(struct move *move) {
         move_refuse(move, why_not);
         return;
     }
-    machine->hold = HOLD_NONE;
     if (hold == HOLD_BY_HAND)
         move_step_weights(move);
     if (hold == HOLD_SAMPLE_RATIO)
         move_act(move, ACT_FRESH_EVIDENCE);
     begin_step_again(move, hold);
-    move_ask_again(move);
+    move_let_go(move);
     if (machine->state == ROLLOUT_PAUSED && move->plan->strategy == ROLLOUT_ROLLING)
         move_enter(move, machine->step, move_because(move));
     move_decide(move, DECISION_RESUME, "resumed: %s", move_because(move));

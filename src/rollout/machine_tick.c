@@ -73,6 +73,29 @@ static bool troubled(struct move *move) {
     return true;
 }
 
+// True while the fleet holds it, and at the tick that lets it go. What a person or a gate has to end stays
+// what holds.
+static bool apart(struct move *move) {
+    struct machine *machine = move->machine;
+    const struct judgement *judgement = move->event->judgement;
+    const char *differs = move_apart(move);
+    if (differs) {
+        if (machine->hold == HOLD_NONE || machine->hold == HOLD_HOOK || machine->hold == HOLD_INCONCLUSIVE ||
+            hold_is_trouble(machine->hold))
+            move_hold(move, HOLD_FLEET, differs);
+        return true;
+    }
+    if (machine->hold != HOLD_FLEET)
+        return false;
+    if (machine->state == ROLLOUT_HOOK && judgement->signals == VERDICT_FAIL) { // it may go live by this
+        move_hold(move, HOLD_SIGNAL, judgement->because);
+        return true;
+    }
+    move_let_go(move);
+    move_decide(move, DECISION_RELEASE, "goes on: the members of the fleet agree and are heard again");
+    return true;
+}
+
 static void inconclusive(struct move *move, enum verdict verdict) {
     const struct rollout_plan *plan = move->plan;
     const char *because = move->event->judgement->because;
@@ -160,7 +183,7 @@ static void judge(struct move *move) {
         move_roll_back(move, judgement->because);
         return;
     }
-    if (machine->hold == HOLD_JOURNAL)
+    if (machine->hold == HOLD_JOURNAL || apart(move))
         return;
     if (machine->state == ROLLOUT_WATCH)
         judge_watch(move);
@@ -175,7 +198,8 @@ static void judge(struct move *move) {
 
 void move_tick(struct move *move) {
     struct machine *machine = move->machine;
-    machine->state_ms += move->event->elapsed_ms;
+    if (machine->hold != HOLD_FLEET)
+        machine->state_ms += move->event->elapsed_ms;
     if (rollout_state_running(machine->state))
         machine->total_ms += move->event->elapsed_ms;
     if (machine->state == ROLLOUT_ROLLING_BACK)
@@ -184,6 +208,6 @@ void move_tick(struct move *move) {
         ask_hook_again(move);
     else if (rollout_state_judged(machine->state) && move->plan->strategy != ROLLOUT_ROLLING)
         judge(move);
-    else
+    else if (machine->state != ROLLOUT_GATES || !apart(move))
         cool(move);
 }

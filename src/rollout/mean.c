@@ -2,6 +2,13 @@
 
 #include <math.h>
 
+#define FAR 1e150 // standard deviations: what is further says no more, and its square is a number
+
+bool mean_holds(const struct mean *mean) {
+    return mean->count >= 0 && mean->count <= MEAN_COUNT_MOST && fabs(mean->mean) <= MEAN_MOST &&
+           mean->deviations >= 0 && mean->deviations <= MEAN_MOST * MEAN_MOST;
+}
+
 void mean_add(struct mean *mean, double value) {
     double before = value - mean->mean;
     mean->count += 1;
@@ -40,14 +47,21 @@ double mean_tuning(double best_size, double alpha) {
     return (-2 * a + log(1 - 2 * a)) / best_size;
 }
 
+// x²/2 + log Phi(x). Far down erfc underflows, and the two are left out, for they are the same but for the
+// sign: of large ones only the rounding would remain, and of squares that overflow a NaN, which is never as
+// much as is needed.
+static double log_tail(double x) {
+    if (x > -36)
+        return 0.5 * x * x + log(0.5 * erfc(-x / sqrt(2.0)));
+    return -log(-x) - 0.5 * log(2 * 3.14159265358979323846);
+}
+
 double mean_log_e(const struct mean_difference *difference, double tuning) {
-    if (difference->variance <= 0)
+    if (!(difference->variance > 0) || !isfinite(difference->difference))
         return 0;
-    double d = difference->difference, u = tuning * difference->size, g = u / (1 + u);
-    double x = d / sqrt(difference->variance) * sqrt(g);
-    double tail = x > -36 ? log(0.5 * erfc(-x / sqrt(2.0)))
-                          : -0.5 * x * x - log(-x) - 0.5 * log(2 * 3.14159265358979323846); // erfc underflows
-    return log(2.0) - 0.5 * log1p(u) + 0.5 * d * d / difference->variance * g + tail;
+    double u = tuning * difference->size, g = u / (1 + u);
+    double z = fmax(-FAR, fmin(FAR, difference->difference / sqrt(difference->variance)));
+    return log(2.0) - 0.5 * log1p(u) + log_tail(z * sqrt(g));
 }
 
 static double log_e_after(const struct mean_difference *difference, double tuning, double times) {
@@ -62,10 +76,11 @@ double mean_times(const struct mean_difference *difference, double tuning, doubl
     if (difference->difference <= 0 || difference->variance <= 0)
         return INFINITY;
     double low = 1, high = 2;
-    for (; log_e_after(difference, tuning, high) < needed; high *= 2) {
-        low = high;
+    while (log_e_after(difference, tuning, high) < needed) {
         if (high > 1e9)
             return INFINITY;
+        low = high;
+        high *= 2;
     }
     while (high - low > 1e-3 * low) {
         double middle = 0.5 * (low + high);

@@ -1,7 +1,7 @@
 // What the machine has to know of the configuration.
 #include "rollout/machine.h"
 
-#include "traffic/hash.h"
+#include "base/hash.h"
 
 #include <string.h>
 

@@ -7,7 +7,6 @@
 
 #define LEAST_HISTORY   1000 // values of the baseline before a threshold is taken from them
 #define ABSOLUTE_LATEST (UINT64_C(120) * 1000 * 1000) // microseconds that a tick can be waited for
-#define SLACK_TICKS     1                             // a worker may be a little late with what it counts
 #define TICK_US         (EXPERIMENT_TICK_NS / 1000)
 
 static void read_levels(struct trial *trial) {
@@ -163,132 +162,6 @@ bool trial_aim(struct trial *trial, const struct histogram *whole, const struct 
     return changed;
 }
 
-// ---- ticks
-
-static double judged(const struct experiment_cell *cell) {
-    return cell->started > cell->excluded ? (double)(cell->started - cell->excluded) : 0;
-}
-
-static double at_most(double value, double most) {
-    return value < most ? value : most;
-}
-
-struct pair {
-    struct experiment_cell baseline, candidate;
-};
-
-static bool read_pair(struct trial *trial, size_t candidate, const struct trial_source *source, uint64_t tick,
-                      struct pair *pair) {
-    bool whole = source->read(source->context, trial->settings.baseline, tick, &pair->baseline) &&
-                 source->read(source->context, candidate, tick, &pair->candidate);
-    trial->lost += !whole;
-    return whole;
-}
-
-static void feed_errors(struct guard *guard, const struct pair *pair, bool soon) {
-    double nb = judged(&pair->baseline), nc = judged(&pair->candidate);
-    double kb = soon ? pair->baseline.failed_soon : pair->baseline.failed;
-    double kc = soon ? pair->candidate.failed_soon : pair->candidate.failed;
-    struct guard_batch batch = {nb, at_most(kb, nb), nc, at_most(kc, nc)};
-    if (nb > 0 || nc > 0)
-        guard_feed(guard, &batch, soon);
-}
-
-static void feed_latency(struct guard *guard, const struct pair *pair) {
-    unsigned slot = guard->settings.slot;
-    const struct experiment_cell *baseline = &pair->baseline, *candidate = &pair->candidate;
-    double nb = judged(baseline), nc = judged(candidate);
-    // Lanes or arms that began the tick with other thresholds than the rest cannot be compared.
-    bool aimed = (nb == 0 || (baseline->version && baseline->limit_us[slot])) &&
-                 (nc == 0 || (candidate->version && candidate->limit_us[slot])) &&
-                 (nb == 0 || nc == 0 || baseline->version == candidate->version);
-    if (!aimed || (nb == 0 && nc == 0))
-        return;
-    struct guard_batch batch = {nb, nb - at_most(baseline->within[slot], nb), nc,
-                                nc - at_most(candidate->within[slot], nc)};
-    guard_feed(guard, &batch, false);
-}
-
-static void feed(struct guard *guard, const struct pair *pair) {
-    if (guard->settings.kind == GUARD_ERROR_RATE)
-        feed_errors(guard, pair, false);
-    else if (guard->settings.kind == GUARD_LATENCY)
-        feed_latency(guard, pair);
-    else
-        guard_feed_means(guard, &pair->baseline.means[guard->settings.mean],
-                         &pair->candidate.means[guard->settings.mean]);
-}
-
-static void advance_soon(struct trial *trial, struct guard *guard, uint64_t now,
-                         const struct trial_source *source) {
-    struct pair pair;
-    for (; guard->next_soon + 2 <= now; guard->next_soon++)
-        if (read_pair(trial, guard->settings.candidate, source, guard->next_soon, &pair))
-            feed_errors(guard, &pair, true);
-}
-
-static uint64_t limit_ticks(const struct guard *guard, const struct experiment_cell *cell) {
-    return (cell->limit_us[guard->settings.slot] + TICK_US - 1) / TICK_US;
-}
-
-// How long after its end a tick is complete, in ticks: known when it began. A request that is not over by
-// then is no error, and slower than any threshold.
-static uint64_t maturity(const struct trial *trial, const struct guard *guard, const struct pair *pair) {
-    if (guard->settings.kind != GUARD_LATENCY)
-        return trial->horizon;
-    uint64_t baseline = limit_ticks(guard, &pair->baseline), candidate = limit_ticks(guard, &pair->candidate);
-    return (baseline > candidate ? baseline : candidate) + SLACK_TICKS;
-}
-
-static void advance(struct trial *trial, struct guard *guard, uint64_t now,
-                    const struct trial_source *source) {
-    struct pair pair;
-    for (; guard->next + 1 < now; guard->next++) {
-        if (!read_pair(trial, guard->settings.candidate, source, guard->next, &pair))
-            continue;
-        if (guard->next + 1 + maturity(trial, guard, &pair) > now)
-            return;
-        feed(guard, &pair);
-    }
-}
-
-// After a stop of the clock, or a long one of the control thread, the ring holds no more than this.
-static void skip_what_has_gone(struct guard *guard, uint64_t now) {
-    uint64_t oldest = now > EXPERIMENT_RING - 2 ? now - (EXPERIMENT_RING - 2) : 0;
-    if (guard->next < oldest)
-        guard->next = oldest;
-    if (guard->next_soon < oldest)
-        guard->next_soon = oldest;
-}
-
-static void count_step(struct trial *trial, uint64_t now, const struct trial_source *source) {
-    struct pair pair;
-    if (trial->counted + 64 < now)
-        trial->counted = now - 64;
-    for (; trial->counted + 2 <= now; trial->counted++) {
-        if (!read_pair(trial, trial->settings.candidate, source, trial->counted, &pair))
-            continue;
-        trial->step_requests += pair.candidate.started;
-        double all = (double)pair.candidate.started + pair.baseline.started;
-        if (all > 0) // a slow average of what the arms get
-            trial->share += 0.05 * ((double)pair.candidate.started / all - trial->share);
-    }
-}
-
-void trial_advance(struct trial *trial, uint64_t now, int64_t elapsed_ms, const struct trial_source *source) {
-    count_step(trial, now, source);
-    for (unsigned i = 0; i < trial->guard_count; i++) {
-        struct guard *guard = &trial->guards[i];
-        guard->silent_ms += elapsed_ms;
-        if (guard->settings.kind == GUARD_SCORE || guard->settings.kind == GUARD_EXTERNAL)
-            continue;
-        skip_what_has_gone(guard, now);
-        if (guard->settings.kind == GUARD_ERROR_RATE)
-            advance_soon(trial, guard, now, source);
-        advance(trial, guard, now, source);
-    }
-}
-
 // ---- units
 
 // The variance of single values, as the guard of that mean knows it.
@@ -310,10 +183,27 @@ void trial_design(struct trial *trial, const struct experiment_group *baseline,
     }
 }
 
-void trial_ratio(struct trial *trial, const uint64_t *units, const double *shares) {
-    trial->log_ratio = sample_ratio_log_e(units, shares, trial->settings.arms, SAMPLE_RATIO_CONCENTRATION);
+void trial_take_ratio(struct trial *trial, double log_e) {
+    trial->log_ratio = log_e;
     if (trial->log_ratio >= log(1 / SAMPLE_RATIO_ALPHA))
         trial->ratio_broken = true;
+}
+
+void trial_ratio(struct trial *trial, const uint64_t *units, const double *shares) {
+    trial_take_ratio(trial,
+                     sample_ratio_log_e(units, shares, trial->settings.arms, SAMPLE_RATIO_CONCENTRATION));
+}
+
+void trial_take_groups(struct trial *trial, const struct tally_groups *groups) {
+    static struct experiment_group candidates[EXPERIMENT_GROUPS]; // large; one thread
+    const struct trial_settings *settings = &trial->settings;
+    memcpy(candidates, groups->arms[settings->candidate], sizeof candidates);
+    for (unsigned i = 0; i < settings->other_count; i++)
+        experiment_groups_add(candidates, groups->arms[settings->others[i].arm]);
+    trial_design(trial, groups->arms[settings->baseline], candidates);
+    for (unsigned i = 0; i < trial->guard_count; i++)
+        if (trial->guards[i].settings.kind == GUARD_SCORE)
+            guard_take_groups(&trial->guards[i], groups->guards[i]);
 }
 
 void trial_watch(struct trial *trial, bool watching, size_t arm) {
@@ -370,16 +260,39 @@ void trial_judge(struct trial *trial, struct guard_outcome *outcomes, struct jud
             "units do not arrive in the configured proportion: the comparison cannot be trusted";
 }
 
+// ---- scores
+
+static bool takes(const struct guard *guard, const char *name) {
+    return guard->settings.role != GUARD_LIMIT && guard->settings.kind == GUARD_SCORE &&
+           strcmp(guard->settings.name, name) == 0;
+}
+
 bool trial_score(struct trial *trial, const char *name, size_t arm, double score, uint64_t unit_hash) {
     bool asked = false;
     for (unsigned i = 0; i < trial->guard_count; i++) {
         struct guard *guard = &trial->guards[i];
-        if (guard->settings.role == GUARD_LIMIT || guard->settings.kind != GUARD_SCORE ||
-            strcmp(guard->settings.name, name) != 0)
+        if (!takes(guard, name))
             continue;
         asked = true;
         if (arm == guard->settings.candidate || arm == trial->settings.baseline)
             guard_score(guard, arm == guard->settings.candidate, score, unit_hash);
+    }
+    return asked;
+}
+
+bool trial_collect_score(const struct trial *trial, const char *name, size_t arm, double score,
+                         uint64_t unit_hash, struct tally *tally, struct tally_groups *groups) {
+    bool asked = false;
+    for (unsigned i = 0; i < trial->guard_count; i++) {
+        const struct guard *guard = &trial->guards[i];
+        if (!takes(guard, name))
+            continue;
+        asked = true;
+        bool candidate = arm == guard->settings.candidate;
+        if (!candidate && arm != trial->settings.baseline)
+            continue;
+        tally_score(candidate ? &tally->guards[i].candidate : &tally->guards[i].baseline, score);
+        score_groups_add(&groups->guards[i][candidate], unit_hash, score);
     }
     return asked;
 }

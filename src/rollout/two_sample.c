@@ -85,12 +85,17 @@ static double part(double n, double events, double rate, double null) {
     return events * log(rate / null) + (n - events) * (log1p(-rate) - log1p(-null));
 }
 
+// Where no point of the line has rates between 0 and 1 (a margin of 100 points, or a baseline that fails
+// nearly always), or rounding puts it on 0 or 1, there is nothing to divide by: the batch says nothing. That
+// hangs on the guesses and the sizes alone, not on the outcomes, and so it costs no validity.
 double two_sample_batch(double nb, double kb, double nc, double kc, double tb, double tc, double rho,
                         double delta) {
     double b0, c0;
     if (nc <= 0 || (nb <= 0 && rho != 0))
         return 0;
     two_sample_project(nb, nc, tb, tc, rho, delta, &b0, &c0);
+    if (!(b0 > 0 && b0 < 1 && c0 > 0 && c0 < 1))
+        return 0;
     return (rho == 0 ? 0 : part(nb, kb, tb, b0)) + part(nc, kc, tc, c0);
 }
 
@@ -101,6 +106,15 @@ void two_sample_init(struct two_sample *process, const struct two_sample_setting
         process->settings.restart_every = 0;
     for (unsigned i = 0; i < TWO_SAMPLE_MOST; i++)
         process->restarted[i] = -INFINITY;
+}
+
+bool two_sample_holds(const struct two_sample *process) {
+    unsigned every = process->settings.restart_every;
+    bool holds = process->events >= 0 && process->events <= process->seen && isfinite(process->seen) &&
+                 process->restarts <= (every ? process->batches / every : 0);
+    for (unsigned i = 0; i < process->count; i++)
+        holds = holds && isfinite(process->product[i]) && process->restarted[i] < INFINITY;
+    return holds;
 }
 
 void two_sample_seed(struct two_sample *process, double seen, double events) {

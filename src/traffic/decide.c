@@ -1,10 +1,11 @@
 #include "traffic/decide.h"
 
+#include "base/hash.h"
 #include "base/hex.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/strbuf.h"
 #include "http/baggage.h"
-#include "traffic/hash.h"
 
 // Another line of buckets: on the split's own the share would be of the first candidate's users.
 static uint64_t mirror_seed(const char *salt) {
@@ -39,16 +40,6 @@ static size_t variant_named(const struct route_config *route, struct slice name)
     return route->variant_count;
 }
 
-// Takes as long for every wrong token of the same length.
-static bool token_matches(struct slice given, struct slice secret) {
-    volatile unsigned char difference = given.len != secret.len;
-    for (size_t i = 0; i < given.len; i++) {
-        unsigned char expected = secret.len ? (unsigned char)secret.at[i % secret.len] : 0;
-        difference |= (unsigned char)(given.at[i] ^ expected);
-    }
-    return !difference && secret.len > 0;
-}
-
 // True when a tester's header chooses the variant; *denied when there is one that must not.
 static bool overridden(const struct route_config *route, const struct request_view *view, size_t *variant,
                        bool *denied) {
@@ -60,7 +51,7 @@ static bool overridden(const struct route_config *route, const struct request_vi
     struct slice name = slice_trim(slice_cut(&token, ';'));
     bool allowed = !override->token_file;
     if (!allowed && override->token && token.at)
-        allowed = token_matches(slice_trim(token), slice_of(override->token));
+        allowed = secret_equal(slice_trim(token), slice_of(override->token));
     size_t index = variant_named(route, name);
     *denied = !allowed || index == route->variant_count;
     if (!*denied)

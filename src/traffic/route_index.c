@@ -1,8 +1,8 @@
 #include "route_index.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "http/uri.h"
-#include "traffic/hash.h"
 
 #define HOST_BYTES 255 // longer names match no host
 

@@ -1,7 +1,7 @@
 #include "traffic/split.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
-#include "traffic/hash.h"
 
 static void add_range(struct split *split, unsigned first, unsigned end, size_t variant) {
     if (first == end)

@@ -1,9 +1,9 @@
 #include "traffic/sticky.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "http/cookie.h"
 #include "token.h"
-#include "traffic/hash.h"
 #include "traffic/pointer.h"
 
 #define ISSUED_UNIT_BYTES 128

@@ -1,8 +1,8 @@
 #include "traffic/tasks.h"
 
+#include "base/hash.h"
 #include "base/list.h"
 #include "base/mem.h"
-#include "traffic/hash.h"
 
 #include <pthread.h>
 

@@ -1,20 +1,16 @@
 #include "token.h"
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "traffic/pointer.h"
 
 #define PAYLOAD_BYTES (16 * 1024) // as encoded
 
+// RFC 4648 5: two letters are others.
 static int sextet(char c) {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '-')
-        return 62;
-    return c == '_' ? 63 : -1;
+    if (c == '+' || c == '/')
+        return -1;
+    return base64_digit(c == '-' ? '+' : c == '_' ? '/' : c);
 }
 
 // base64url without padding (RFC 7515 2), though padding is suffered; at == NULL when malformed.
@@ -39,6 +35,13 @@ static struct slice decode(struct slice text, struct arena *arena) {
         }
     }
     return slice_make(bytes, len);
+}
+
+// Claims are members of one object (RFC 7519 7.2).
+static bool is_object(struct slice json) {
+    while (json.len && strchr(" \t\r\n", json.at[0]) && json.at[0])
+        json = slice_from(json, 1);
+    return json.len && json.at[0] == '{';
 }
 
 // "/claim" with the claim's own ~ and / escaped.
@@ -72,7 +75,7 @@ struct slice token_claim(struct slice credentials, const char *claim, struct are
     if (!rest.at || payload.len > PAYLOAD_BYTES)
         return none;
     struct slice json = decode(payload, arena);
-    struct document *document = json.at ? document_parse(json) : NULL;
+    struct document *document = json.at && is_object(json) ? document_parse(json) : NULL;
     if (!document)
         return none;
     struct slice value = document_scalar(document, pointer_of(claim, arena), arena);

@@ -118,17 +118,15 @@ static struct endpoint *try_everyone(struct attempt *attempt, struct random_stat
 static struct endpoint *choose(struct attempt *attempt, unsigned lane, struct random_state *random,
                                uint64_t unit_hash) {
     const struct pool_view *view = attempt->view;
-    struct endpoint *endpoint = NULL;
-    if (view->ready_count == 1) {
+    if (view->ready_count == 1)
         return enter(attempt, view->ready[0]) ? view->ready[0] : NULL;
-    } else if (view->ring) {
+    if (view->ring) {
         size_t index = ring_find(view->ring, unit_hash, ring_usable, attempt);
         return index < view->endpoint_count ? view->endpoints[index] : NULL;
-    } else if (view->config->balance == BALANCE_ROUND_ROBIN) {
-        endpoint = try_round_robin(attempt, lane);
-    } else {
-        endpoint = try_two_choices(attempt, random);
     }
+    struct endpoint *endpoint = view->config->balance == BALANCE_ROUND_ROBIN
+                                    ? try_round_robin(attempt, lane)
+                                    : try_two_choices(attempt, random);
     return endpoint ? endpoint : try_everyone(attempt, random);
 }
 

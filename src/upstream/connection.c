@@ -1,4 +1,6 @@
 #include "upstream/connection.h"
+#include "io/descriptors.h"
+#include "io/liveness.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
@@ -57,13 +59,34 @@ struct connection *connection_lease(struct connector *connector, struct endpoint
     return connection;
 }
 
+// A socket whose descriptor is the data path's to use; -1 with errno.
+static int make_socket(const struct connector *connector, int family) {
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || !connector->fd_most || fd < connector->fd_most)
+        return fd;
+    close(fd);
+    errno = EMFILE;
+    return -1;
+}
+
+// What is only kept for later makes room for what is needed now.
+static int open_socket(struct connector *connector, int family) {
+    int fd = make_socket(connector, family);
+    if (fd >= 0 || !descriptors_short(errno))
+        return fd;
+    connector_drop_idle(connector, true);
+    return make_socket(connector, family);
+}
+
 static bool connect_to(struct connection *connection, const struct address *address) {
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    int fd = open_socket(connection->connector, address->any.sa_family), on = 1;
     int receive = RECEIVE_BYTES;
     if (fd < 0)
         return false;
-    if (address->any.sa_family != AF_UNIX)
+    if (address->any.sa_family != AF_UNIX) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        liveness_set(fd, connection->connector->tcp_user_ms);
+    }
     // The kernel would let it grow to megabytes, which a flooding endpoint fills for a client that reads
     // nothing. Before connecting: the window's scale follows from it.
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof receive);
@@ -96,6 +119,8 @@ static bool advance(struct connection *connection) {
         if (connect_to(connection, &connection->addresses->items[connection->address]))
             return true;
         code = errno;
+        if (descriptors_short(code))
+            break;
     }
     errno = code;
     return false;

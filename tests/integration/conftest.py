@@ -1,8 +1,10 @@
 """Fixtures: a directory, daemons, upstreams and a time limit for every test."""
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 
 import pytest
 
@@ -13,6 +15,8 @@ from harness.process import Child  # noqa: E402
 from harness.sluice import Sluice  # noqa: E402
 from harness.upstream import Upstream  # noqa: E402
 
+os.umask(0o027)    # what tests write as tokens and keys must not be everybody's: it would be refused
+
 LIMIT = 60        # seconds a test may take
 HEAVY_LIMIT = 240
 
@@ -21,10 +25,28 @@ class TestTooLong(Exception):
     __test__ = False
 
 
+def pytest_collection_modifyitems(config, items):
+    """What is marked `once` runs on the release build only."""
+    if not scale.sanitizer():
+        return
+    left_out = [item for item in items if item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """Not while pytest writes down what came of a test: it would end pytest itself, not the test."""
+    left = signal.alarm(0)
+    yield
+    signal.alarm(left)
+
+
 @pytest.fixture(autouse=True)
 def time_limit(request):
     """No test hangs: SIGALRM raises in the main thread."""
-    seconds = int(scale.patience(HEAVY_LIMIT if request.node.get_closest_marker("heavy") else LIMIT))
+    heavy = request.node.get_closest_marker("heavy") or os.environ.get("UPDATE_IMAGES")  # pictures take their time
+    seconds = int(scale.patience(HEAVY_LIMIT if heavy else LIMIT))
 
     def ring(_number, _frame):
         raise TestTooLong(f"longer than {seconds} s")
@@ -54,6 +76,21 @@ def start_sluice(tmp_path, time_limit):  # pylint: disable=redefined-outer-name,
         except AssertionError as error:
             errors.append(str(error))
     assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+def folder():
+    """A unix socket's path has at most 107 bytes: pytest's own folders are too long."""
+    path = tempfile.mkdtemp(prefix="slc-")
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def orphans():
+    """What a process of the test leaves behind is this one's child, and its exit code is seen here."""
+    from harness.successor import adopt_orphans  # pylint: disable=import-outside-toplevel
+    adopt_orphans()
 
 
 @pytest.fixture

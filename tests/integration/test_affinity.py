@@ -8,6 +8,7 @@ import pytest
 
 from harness.scale import patience
 from harness.sluice import pool, route
+from harness.successor import upgrade
 from harness.wait import wait_for
 
 AFFINITY = {"learn": ["json /id", "header Location"], "use": ["path_segment", "header X-Task", "query task", "json /task"]}
@@ -65,6 +66,32 @@ def found(daemon, tasks):
 @pytest.fixture
 def four(upstream):
     return [Jobs(upstream, name) for name in ("s0", "s1", "c0", "c1")]
+
+
+@pytest.mark.usefixtures("orphans")
+def test_a_task_that_begins_while_the_binary_is_upgraded(start_sluice, upstream):
+    """Its id is in an answer that comes through the old binary when the new one serves already: both know it."""
+    go = threading.Event()
+
+    def late(task, request, reply):
+        if request.header("X-Late"):
+            assert go.wait(patience(20))
+        Jobs.by_id(task, request, reply)
+    servers = [Jobs(upstream, name, late) for name in ("s0", "s1", "c0", "c1")]
+    daemon = start_sluice(config(servers[:2], servers[2:]))
+    before = begin(daemon, count=8)
+    with daemon.client() as client:
+        client.request("POST", "/v1/batches", [*JSON, ("X-Late", "yes")], "{}")
+        wait_for(lambda: sum(len(server.begun) for server in servers) == 9)
+        old = upgrade(daemon)
+        found(daemon, before)
+        go.set()
+        task = client.response().json()["id"]
+    assert old.wait() == 0
+    assert daemon.counted("sluice_tasks", 9, route="jobs")
+    found(daemon, [task, *before])
+    daemon.restart()
+    found(daemon, [task, *before])
 
 
 def test_through_weights_reloads_and_restarts(start_sluice, four):
@@ -223,3 +250,19 @@ def test_a_damaged_file_is_read_as_far_as_it_goes(start_sluice, four):
     more = begin(daemon, count=2)
     daemon.restart()
     found(daemon, tasks + more)
+
+
+def test_two_daemons_do_not_share_a_file(start_sluice, four):
+    """Each would replace it by what it alone knows: the second one goes without and says so, until the first is gone."""
+    first = start_sluice(config(four[:2], four[2:]))
+    tasks = begin(first, count=4)
+    second = start_sluice(config(four[:2], four[2:], state_dir=first.config["state_dir"]))
+    assert "tasks will not survive a restart" in second.stderr() and "another sluice uses it" in second.stderr()
+    begin(second, count=4)
+    assert first.stop() == 0
+    first.start()
+    found(first, tasks)
+    assert "another sluice" not in first.stderr()
+    path = os.path.join(first.config["state_dir"], "tasks.jsonl")
+    with open(path, encoding="utf-8") as f:
+        assert {json.loads(line)["id"] for line in f} == set(tasks)

@@ -10,7 +10,7 @@ import pytest
 
 from harness.scale import BINARY, patience
 
-pytestmark = pytest.mark.alone  # rates and streams keep the time
+pytestmark = [pytest.mark.alone, pytest.mark.once]  # rates and streams keep the time
 BENCH = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "bench"))
 
 

@@ -161,6 +161,8 @@ def test_a_key_that_only_its_owner_reads(open_folder):
     with open(path, "w", encoding="ascii") as file:
         yaml.safe_dump({"listeners": [{"address": "127.0.0.1:0", "tls": {"certificate": pair.certificate, "private_key": pair.key}}],
                         "pools": {"stable": pool("http://127.0.0.1:1")}, "routes": [route()]}, file)
+    for readable in (path, pair.certificate):
+        os.chmod(readable, 0o644)
     try:
         done = subprocess.run([BINARY, "check", path], capture_output=True, text=True, timeout=patience(20), check=False,
                               user=65534, group=65534, extra_groups=[])

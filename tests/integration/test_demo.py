@@ -100,6 +100,7 @@ RATE = ("--rate", scaled(500, 250), "--port", 0, "--admin-port", 0)
 
 
 @pytest.mark.alone
+@pytest.mark.once
 def test_a_good_canary_is_promoted_and_ends_the_demo(demo):
     process = demo(*RATE, "--step", "1s")
     assert process.wait(patience(120)) == 0, process.stdout()[-4000:]
@@ -123,6 +124,7 @@ FAULTS = [("errors", {"error_rate"} | SLOWER), ("quality", {"quality"}), ("laten
 
 # The last two differ from the first two in figures only: a sanitizer would find nothing else in them.
 @pytest.mark.alone
+@pytest.mark.once
 @pytest.mark.parametrize("kind, guards", FAULTS[:2] if sanitizer() else FAULTS)
 def test_a_canary_that_gets_worse_is_rolled_back_with_the_reason(demo, kind, guards):
     process = demo(*RATE, "--step", "2s", "--fail", kind)
@@ -147,6 +149,7 @@ def test_a_duration_ends_the_demo_before_its_rollout(demo):
 
 
 @pytest.mark.alone
+@pytest.mark.once
 def test_on_a_terminal_the_screen_fits_and_is_given_back(tmp_path):
     rows, columns = 24, 90
     master, slave = pty.openpty()
@@ -218,6 +221,55 @@ def test_simulated_model_server(simulate):
     assert ask(model.address, target="/v1/models").json()["data"]
     assert ask(model.address, target="/nothing").status == 404
     assert ask(model.address, "POST", "/v1/chat/completions", (), "not json").status == 400
+
+
+def test_simulated_embeddings(simulate):
+    address = simulate("m").address
+
+    def embed(body):
+        return ask(address, "POST", "/v1/embeddings", (), json.dumps(body))
+    one, two = embed({"input": "hello water"}), embed({"model": "e", "input": ["hello water", "gate"]}).json()
+    first = one.json()["data"][0]["embedding"]
+    assert one.json()["usage"] == {"prompt_tokens": 2, "total_tokens": 2} and one.json()["model"]
+    assert len(first) == 16 and all(-1 <= x <= 1 for x in first) and len(set(first)) > 10
+    assert [each["index"] for each in two["data"]] == [0, 1] and two["model"] == "e" and two["usage"]["total_tokens"] == 3
+    assert two["data"][0]["embedding"] == first != two["data"][1]["embedding"]  # the same text, the same vector
+    for wrong in ({}, {"input": []}, {"input": [1]}, {"input": {"text": "x"}}, {"input": ["x", None]}):
+        assert (embed(wrong).status, embed(wrong).json()["error"]["type"]) == (400, "invalid_request_error"), wrong
+
+
+def test_simulated_plain_paths(simulate):
+    address = simulate("m").address
+    assert ask(address, target="/b/70000").body == b"x" * 70000
+    assert ask(address, target="/b/0").body == b""
+    assert [ask(address, target=f"/b/{n}").status for n in ("x", "-1", "1073741825", "")] == [400] * 4
+    echo = ask(address, "PUT", "/echo?x", [("Content-Type", "text/x")], b"a\0b")
+    assert (echo.body, echo.header("Content-Type")) == (b"a\0b", "text/x")
+    assert ask(address, "POST", "/echo", (), "y").header("Content-Type") == "application/octet-stream"
+    seen = ask(address, "GET", "/headers?a=b", [("X-One", "1"), ("X-Two", "2"), ("x-one", "3")]).json()
+    assert (seen["server"], seen["target"]) == ("simulated", "/headers?a=b")
+    assert (seen["headers"]["X-One"], seen["headers"]["X-Two"]) == ("1, 3", "2") and "x-one" not in seen["headers"]
+    refused = ask(address, "GET", "/v1/embeddings")
+    assert (refused.status, refused.header("Allow")) == (405, "POST")
+
+
+def test_simulate_is_changed_as_it_runs(simulate):
+    model = simulate("m")
+
+    def change(body):
+        return ask(model.address, "POST", "/simulate", (), body)
+    before = ask(model.address, target="/simulate").json()
+    wrong = ("", "[]", "not json", '{"tokens": -1}', '{"tokens": 1.5}', '{"tokens": 1000001}', '{"error_rate": 101}',
+             '{"error_rate": -1}', '{"error_rate": "5"}', '{"latency_ms": -1}', '{"jitter_ms": "1"}', '{"token_delay_ms": 600001}',
+             '{"name": "n"}', '{"tokens": 3, "colour": "red"}')
+    assert [change(body).status for body in wrong] == [400] * len(wrong)
+    after = ask(model.address, target="/simulate").json()
+    assert {**after, "requests": 0} == {**before, "requests": 0}  # all of it or nothing
+    told = change('{"tokens": 2, "latency_ms": 0, "jitter_ms": 0, "token_delay_ms": 0.5, "error_rate": 0}').json()
+    assert (told["tokens"], told["latency_ms"], told["token_delay_ms"]) == (2, 0, 0.5)
+    assert model.chat().json()["usage"]["completion_tokens"] == 2
+    change('{"error_rate": 100}')
+    assert model.chat().status == 500
 
 
 def test_simulate_can_fail_on_purpose(simulate):

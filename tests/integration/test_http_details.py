@@ -9,7 +9,9 @@ import pytest
 
 from harness.certificates import make_ca, make_certificate
 from harness.client import Cut
+from harness.scale import patience
 from harness.sluice import pool, route
+from harness.wait import wait_for
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 TAKES = [("TE", "trailers"), ("Connection", "TE")]
@@ -240,3 +242,23 @@ def test_half_a_body_and_the_end_is_no_request(start):
         client.socket.shutdown(1)
         assert client.closed()
     assert gone.wait(10)
+
+
+@pytest.mark.parametrize("when", ["with the request", "while it waits"])
+def test_what_is_sent_after_asking_for_the_end_costs_no_answer(start, when):
+    size, sent = 4 << 20, threading.Event()
+
+    def handler(_request, reply):
+        assert sent.wait(patience(10))
+        reply.send(200, b"x" * size)
+    daemon, _ = start(handler)
+    with daemon.client(receive_buffer=4096) as client:
+        asked, more = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "GET /more HTTP/1.1\r\nHost: h\r\n\r\n"
+        client.send(asked + more if when == "with the request" else asked)
+        if when == "while it waits":
+            wait_for(lambda: daemon.metrics().sum("sluice_endpoint_inflight") == 1, 10, "it waits for the answer")
+            client.send(more)
+        sent.set()
+        answer = client.response()
+        assert (answer.status, len(answer.body)) == (200, size)
+        assert client.closed()

@@ -2,11 +2,11 @@
 import os
 import re
 import socket
-import time
 
 import pytest
 
 from harness.client import Client
+from harness.scale import patience
 from harness.sluice import pool, route
 from harness.wait import wait_for
 
@@ -56,12 +56,13 @@ def test_a_worker_that_polls_does_not_sleep_after_a_request(start):
     def sleeps():
         return int(told(daemon, "voluntary_ctxt_switches")["worker-00"])
 
-    def sleeps_in_a_while():
-        before = sleeps()
-        time.sleep(0.5)  # it would wake 50 times a second for the deadlines
-        return sleeps() - before
+    def ran_ns():
+        return sum(int(open(f"/proc/{daemon.pid}/task/{task}/schedstat", encoding="utf-8").read().split()[0])
+                   for task in os.listdir(f"/proc/{daemon.pid}/task"))
     assert daemon.ask().status == 200
-    assert sleeps_in_a_while() == 0
+    before, from_ns = sleeps(), ran_ns()
+    wait_for(lambda: ran_ns() > from_ns + 300_000_000, patience(30), "it looks for events")
+    assert sleeps() == before, "a worker that sleeps does so 50 times a second, for the deadlines"
     assert daemon.ask().status == 200
     change(daemon, busy_poll="off")
     before = sleeps()

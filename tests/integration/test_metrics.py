@@ -1,16 +1,12 @@
 """What Prometheus gets."""
-import json
 import math
-import os
-import shutil
-import subprocess
 import threading
-import urllib.parse
 
 import pytest
 
 from harness.client import Client, ask
 from harness.load import free_port
+from harness.prometheus import Prometheus, promtool
 from harness.scale import patience, scaled
 from harness.sluice import pool, route
 from harness.wait import wait_for
@@ -35,14 +31,12 @@ def some_traffic(daemon):
 
 
 def test_promtool_finds_nothing(start_sluice, upstream):
-    promtool = shutil.which("promtool")
-    assert promtool, "promtool is not installed (tests/run.sh installs it)"
     daemon = start_sluice(config(upstream("stable"), upstream("canary", lambda q, r: r.send(500, "x"))))
     for traffic in (False, True):
         if traffic:
             some_traffic(daemon)
         text = daemon.admin().ask("GET", "/metrics").text
-        done = subprocess.run([promtool, "check", "metrics"], input=text, text=True, capture_output=True, timeout=30, check=False)
+        done = promtool("check", "metrics", text=text)
         assert done.returncode == 0 and not (done.stdout + done.stderr).strip(), done.stdout + done.stderr
 
 
@@ -114,30 +108,34 @@ def test_names_that_need_escaping_stay_clean(start_sluice, upstream):
     assert daemon.counted("sluice_requests_total", 1, route=name, variant="v1.0-rc_1")
 
 
-class Prometheus:
-    """A real one, with its own storage, that scrapes once a second."""
-
-    def __init__(self, child, directory, target):
-        self.port = free_port()
-        path = os.path.join(directory, "prometheus.yml")
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(f"global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n"
-                    f"- job_name: sluice\n  static_configs: [{{targets: ['{target}']}}]\n")
-        self.process = child([shutil.which("prometheus"), f"--config.file={path}", f"--storage.tsdb.path={directory}/tsdb",
-                              f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"], "prometheus")
-        wait_for(self.ready, 30, "Prometheus is ready")
-
-    def ready(self):
-        assert self.process.running(), self.process.stderr()
-        try:
-            return ask(("127.0.0.1", self.port), target="/-/ready").status == 200
-        except OSError:
-            return False
-
-    def query(self, expression, label="variant"):
-        response = ask(("127.0.0.1", self.port), target="/api/v1/query?query=" + urllib.parse.quote(expression))
-        assert response.status == 200, response
-        return {r["metric"].get(label): float(r["value"][1]) for r in json.loads(response.body)["data"]["result"]}
+def test_rules_and_dashboards_can_tell_who_is_who(start_sluice, upstream):
+    """Baseline and candidate, what holds the rollout, how much evidence takes it back, limits, and a reload that failed."""
+    plain = {**config(upstream("stable"), upstream("canary")), "limits": {"connections": 1234}}
+    plain["routes"][0]["variants"]["shadow"] = {"pool": "canary", "weight": 0}
+    plain["routes"][0]["variants"]["canary"] = {"pool": "canary", "weight": 20, "version": "v2"}
+    plain["routes"][0]["rollout"] = {"strategy": "canary", "candidate": "canary", "steps": [{"weight": 20, "for": "1h"}, {"weight": 100}],
+                                     "guards": {"error_rate": {"margin": 1}, "latency_p95": {"margin": 20}}}
+    plain["routes"].append(route("other", {"canary": 50, "stable": 50}, match={"path_prefix": "/other"}))
+    daemon = start_sluice(plain)
+    metrics = daemon.metrics()
+    roles = {(have["route"], have["variant"], have["pool"], have["version"], have["role"])
+             for name, have, value in metrics.samples if name == "sluice_variant_info" and value == 1}
+    assert roles == {("chat", "stable", "stable", "", "baseline"), ("chat", "canary", "canary", "v2", "candidate"),
+                     ("chat", "shadow", "canary", "", "other"),
+                     ("other", "canary", "canary", "", "baseline"), ("other", "stable", "stable", "", "other")}
+    # confidence 95: a false alarm in one of a hundred rollouts, shared by two guards.
+    assert math.isclose(metrics.sum("sluice_guard_evidence_needed", route="chat"), math.log10(2 / 0.01))
+    assert metrics.sum("sluice_client_connections_limit") == 1234
+    assert metrics.sum("sluice_rollout_hold", hold="none") == 1 and metrics.sum("sluice_rollout_hold") == 1
+    assert daemon.cli("pause", "chat").returncode == 0
+    assert daemon.counted("sluice_rollout_hold", 1, hold="person") and daemon.counted("sluice_rollout_hold", 0, hold="none")
+    assert metrics.sum("sluice_config_last_reload_successful") == 1
+    daemon.write("bogus: 1\n")
+    assert daemon.reload().status != 200
+    assert daemon.counted("sluice_config_last_reload_successful", 0)
+    daemon.write()
+    assert daemon.reload().status == 200
+    assert daemon.counted("sluice_config_last_reload_successful", 1)
 
 
 class Pace:
@@ -176,7 +174,6 @@ class Pace:
 def test_a_real_prometheus_sees_the_load_that_was_sent(start_sluice, upstream, child, tmp_path):
     """sum by (variant)(rate(sluice_requests_total[…])) over the whole window, and the exact counts when the load has ended, a
     reload in between."""
-    assert shutil.which("prometheus"), "prometheus is not installed (tests/run.sh installs it)"
     stable, canary = upstream("stable"), upstream("canary")
     admin = free_port()
     full = {**config(stable, canary), "admin": {"address": f"127.0.0.1:{admin}"}}

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import select
 import socket
 import threading
 
@@ -121,8 +122,9 @@ class Case:
     def daemon(self, *endpoints, pool_settings=None, variants=None, **settings):
         config = {"workers": 1, "access_log": {"path": "access.log"}, "pools": {"stable": pool(*endpoints, **(pool_settings or {}))},
                   "routes": [route(**(variants or {}))]}
+        prefix = settings.pop("argv_prefix", ())
         config.update(settings)
-        return self.start_sluice(config)
+        return self.start_sluice(config, argv_prefix=prefix)
 
     @staticmethod
     def asking(daemon, body=None):
@@ -215,6 +217,50 @@ def occupied(case, queue):
     return daemon, case.asking(daemon)
 
 
+def requests(case):
+    begun = threading.Event()
+
+    def handler(_request, reply):
+        begun.set()
+        reply.hang(30)
+    daemon = case.daemon(case.upstream(handler=handler), limits={"requests": 1})
+    client = daemon.client()
+    client.request()
+    assert begun.wait(10)
+    case.closers.append(client.close)
+    return daemon, case.asking(daemon)
+
+
+def memory(case):
+    """Heads in pieces hold a buffer each; the one that is too much is refused itself."""
+    daemon = case.daemon(case.upstream(), limits={"memory": "1MiB"})
+    for _ in range(20):
+        client = daemon.client()
+        client.send("GET / HTTP/1.1\r\n")
+        case.closers.append(client.close)
+    wait_for(lambda: daemon.metrics().sum("sluice_rejected_requests_total", reason="memory") == 5, 5, "15 hold a buffer")
+    return daemon, case.asking(daemon)
+
+
+def descriptors(case):
+    """Requests that hang take what there is for connections to endpoints, until one does not get any."""
+    daemon = case.daemon(case.upstream(handler=hang), argv_prefix=("prlimit", "--nofile=100:100"))
+    clients = [daemon.client() for _ in range(40)]
+    case.closers += [client.close for client in clients]
+    for client in clients:
+        client.request()
+    refused = wait_for(lambda: select.select([c.socket for c in clients], [], [], 0)[0], 10, "one got no connection")
+    client, = [client for client in clients if client.socket is refused[0]]
+    assert client.response().header("X-Sluice-Error") == "descriptors"
+    for other in clients:  # nobody else is counted any more
+        if other is not client and other.socket in select.select([c.socket for c in clients], [], [], 1)[0]:
+            other.response()
+
+    def ask(headers, method="GET"):
+        return client.ask(method, "/", headers)
+    return daemon, ask
+
+
 def queue_full(case):
     return occupied(case, {"size": 0, "timeout": "5s"})
 
@@ -288,7 +334,7 @@ PRODUCERS = {
     "body_too_large_to_edit": edited('{"a":"' + "x" * 1000 + '"}'), "body_coded": edited("x", [("Content-Encoding", "gzip")]),
     "body_not_json": edited("{"), "body_too_deep": edited("[" * 129 + "]" * 129), "body_no_place": edited('{"a":1}'),
     "no_route": no_route, "body_too_large": body_too_large, "header_timeout": header_timeout, "body_timeout": body_timeout,
-    "connections": connections, "queue_full": queue_full, "queue_timeout": queue_timeout, "no_endpoint": no_endpoint,
+    "connections": connections, "requests": requests, "memory": memory, "descriptors": descriptors, "queue_full": queue_full, "queue_timeout": queue_timeout, "no_endpoint": no_endpoint,
     "connect_failed": connect_failed, "connect_timeout": connect_timeout, "tls_failed": tls_failed,
     "upstream_reset": answering(lambda request, reply: reply.reset()), "bad_response": answering(malformed),
     "first_byte_timeout": answering(hang, first_byte="200ms"), "total_timeout": answering(hang, total="200ms"),

@@ -205,9 +205,12 @@ def test_a_state_dir_that_cannot_be_written_holds_and_serves(begin, world):
     state_is(daemon, "step", "journal", within=30)
     assert daemon.ask().status == 200 and weight_of(daemon) == 20
     assert rollout_of(daemon)["journal_failing"] and "the journal cannot be written" in daemon.stderr()
+    assert daemon.counted("sluice_rollout_journal_failing", 1, route="chat")
+    assert daemon.counted("sluice_rollout_hold", 1, route="chat", hold="journal")
     wait_for(lambda: [body for _, body in told.asked if body["to"]["hold"] == "journal"], patience(10), "somebody is told")
     os.unlink(folder)
     state_is(daemon, "promoted", within=30)
+    assert daemon.counted("sluice_rollout_journal_failing", 0) and daemon.counted("sluice_rollout_hold", 1, hold="none")
     actions = [(each["action"], each["to"]["hold"]) for each in decisions_of(daemon)]
     assert ("hold", "journal") in actions, actions
     numbers = [each["number"] for each in decisions_of(daemon)]

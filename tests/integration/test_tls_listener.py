@@ -426,3 +426,17 @@ def test_shutdown_says_goodbye(front):
     made.daemon.stop()
     assert sock.recv(100) == b""  # close_notify: no SSLEOFError
     sock.close()
+
+
+def test_an_end_that_was_asked_for_reaches_a_slow_client(front):
+    made = front(handler=lambda _request, reply: reply.send(200, b"x" * (4 << 20)))
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.settimeout(patience(10))
+    raw.connect(("127.0.0.1", made.port))
+    with made.context().wrap_socket(raw, server_hostname="a.test", suppress_ragged_eofs=False) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+        data = b""
+        while got := sock.recv(65536):  # an end without close_notify is an error
+            data += got
+    assert data.endswith(b"x" * (4 << 20))

@@ -42,6 +42,10 @@ check_private() {
             tests/bench/*/*) # what stands in for a part of a layer
                 layer=${folder#tests/bench/}
                 ;;
+            tests/fuzz/*/*) # what a layer is tried with; what the targets share is theirs too
+                layer=${folder#tests/fuzz/}
+                [ -f "tests/fuzz/${header#../}" ] && [ "../${header##*/}" = "$header" ] && continue
+                ;;
             *)
                 layer=${folder#*/}
                 ;;
@@ -53,14 +57,14 @@ check_private() {
             fi
             real=$(realpath --relative-to=. "$folder/$header")
             case $real in
-            "src/$layer"/* | "tests/unit/$layer"/* | "tests/bench/$layer"/* | "tests/$layer"/*) ;;
+            "src/$layer"/* | "tests/unit/$layer"/* | "tests/bench/$layer"/* | "tests/fuzz/$layer"/* | "tests/$layer"/*) ;;
             *) echo "$file:$line: $header is private to ${real%/*}" ;;
             esac
         done
 }
 
 check_sizes() {
-    { c_files && find tests config docker \( -name '*.py' -o -name '*.sh' \) -not -path '*/node_modules/*'; } |
+    { c_files && find src tests config docker \( -name '*.py' -o -name '*.sh' -o -name '*js' -o -name '*.css' \) -not -path '*/node_modules/*'; } |
         xargs wc -l | awk '$2 != "total" && $1 > 450 { print $2 ":451: " $1 " lines; a file has at most 450" }'
 }
 
@@ -98,11 +102,12 @@ library() {
 check_libraries() {
     library 'yaml\.h' '^src/config/' 1
     library 'llhttp\.h' '^src/http/' 1
-    library 'zlib\.h' '^src/http/' 1
-    library 'xxhash\.h' '^src/traffic/' 1
-    library 'openssl/.*\.h' '^src/io/(tls|seal)' 11
+    library 'zlib\.h' '^src/http/' 2
+    library 'xxhash\.h' '^src/base/' 1
+    library 'openssl/.*\.h' '^src/io/(tls|seal)' 12
     library 'curl/.*\.h' '^src/control/' 1
     library 'ares.*\.h' '^src/control/' 1
+    library 'seccomp\.h' '^src/control/' 1
     library 'event2/http.*\.h' '^src/(control/admin_server\.c|app/demo/)' 40
     library 'event2/.*\.h' '^(src|include)/(io|upstream|proxy|control|app)/' 80
     library 'jansson\.h' '^(src|include)/(config|traffic|control|app)/' 40
@@ -145,12 +150,12 @@ check_examples() {
 
 # Lock files pin versions and checksums, not where they were fetched from.
 check_lockfile() {
-    find tests -name package-lock.json -not -path '*/node_modules/*' | xargs -r grep -n '"resolved"' /dev/null |
+    find src tests -name package-lock.json -not -path '*/node_modules/*' | xargs -r grep -n '"resolved"' /dev/null |
         sed 's/^\([^:]*:[0-9]*\):.*/\1: names where a package was fetched from/'
 }
 
 check_shell() {
-    find tests config docker .ci -type f \( -name '*.sh' -o -path '.ci/*' \) -not -path '*/node_modules/*' |
+    find src tests config docker .ci -type f \( -name '*.sh' -o -path '.ci/*' \) -not -path '*/node_modules/*' |
         sort | while read -r file; do
         sh -n "$file" 2>&1 | sed "s|^|$file:1: |"
         grep -q '^set -eu' "$file" || echo "$file:1: has no \"set -eu\""

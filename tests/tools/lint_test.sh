@@ -59,6 +59,9 @@ fresh
 echo '#include "../../../src/control/access.h"' >>tests/unit/app/main.c
 expect private 'access.h is private to src/control'
 fresh
+echo '#include "../../../src/control/access.h"' >>tests/fuzz/http/fuzz_uri.c
+expect private 'access.h is private to src/control'
+fresh
 echo '#include "nowhere.h"' >>src/base/mem.c
 expect private 'there is no nowhere.h'
 
@@ -83,7 +86,7 @@ fresh
 echo '// something' >include/base/noun.h
 expect headers 'include/base/noun.h:1:'
 
-for planted in 'src/config/other.c yaml.h' 'src/proxy/x.c llhttp.h' 'src/traffic/other.c xxhash.h' 'src/app/x.c curl/curl.h' 'src/upstream/x.c ares.h' \
+for planted in 'src/config/other.c yaml.h' 'src/proxy/x.c llhttp.h' 'src/base/other.c xxhash.h' 'src/app/x.c curl/curl.h' 'src/upstream/x.c ares.h' \
     'src/proxy/x.c event2/http.h' 'src/http/x.c event2/event.h' 'src/proxy/x.c jansson.h' 'src/proxy/x.c openssl/ssl.h'; do
     fresh
     echo "#include <${planted#* }>" >"${planted% *}"

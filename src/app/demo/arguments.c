@@ -1,6 +1,7 @@
 #include "arguments.h"
 
 #include "app/options.h"
+#include "base/mem.h"
 #include "base/slice.h"
 
 #include <math.h>
@@ -105,6 +106,7 @@ static const struct argument *find(const struct argument_list *list, const char 
 
 bool arguments_read(const struct argument_list *list, int argc, char **argv, int *exit_code) {
     for (int i = 1; i < argc; i++) {
+        must(argv[i]); // only argv[argc] is NULL
         const char *text = argv[i], *equals = strchr(text, '='), *value = "";
         if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0) {
             print_help(list);

@@ -3,7 +3,7 @@
 #include "control/emit.h"
 
 // Opens the object and writes what every answer and chunk begins with.
-static void open(struct emit *emit, const struct question *question, const char *server, bool chunk) {
+static void open_answer(struct emit *emit, const struct question *question, const char *server, bool chunk) {
     const char *object = chunk ? "chat.completion.chunk" : "chat.completion";
     emit_object(emit);
     emit_text(emit_name(emit, "id"), question->id);
@@ -43,7 +43,7 @@ void completion_whole(const struct question *question, const char *server, struc
     struct strbuf text = {0};
     for (unsigned i = 0; i < question->tokens; i++)
         strbuf_string(&text, question_token(i));
-    open(&emit, question, server, false);
+    open_answer(&emit, question, server, false);
     open_choice(&emit);
     if (question->chat) {
         emit_object(emit_name(&emit, "message"));
@@ -64,7 +64,7 @@ void completion_whole(const struct question *question, const char *server, struc
 static void chunk(const struct question *question, const char *server, const char *content, bool role,
                   const char *finish_reason, struct strbuf *out) {
     struct emit emit = {.out = out};
-    open(&emit, question, server, true);
+    open_answer(&emit, question, server, true);
     open_choice(&emit);
     if (question->chat) {
         emit_object(emit_name(&emit, "delta"));
@@ -96,7 +96,7 @@ void completion_finish(const struct question *question, const char *server, stru
 
 void completion_usage(const struct question *question, const char *server, struct strbuf *out) {
     struct emit emit = {.out = out};
-    open(&emit, question, server, true);
+    open_answer(&emit, question, server, true);
     emit_array(emit_name(&emit, "choices"));
     emit_end(&emit, ']');
     write_usage(&emit, question);

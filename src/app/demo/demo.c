@@ -32,7 +32,7 @@ struct demo {
     struct event_base *base;
     struct event *term, *interrupt, *second;
     struct screen screen;
-    struct tally *tally;
+    struct witness *witness;
     struct traffic *traffic;
     struct caller *admin, *decisions, *green;
     struct opinion *opinion;
@@ -87,16 +87,16 @@ static bool on_waiting(void *context) {
     return !demo->stopped;
 }
 
-static bool is_canary(const struct tally_visit *visit) {
+static bool is_canary(const struct witness_visit *visit) {
     return visit->variant && strcmp(visit->variant, "canary") == 0;
 }
 
-static bool is_expected(const struct tally_visit *visit, void *context) {
+static bool is_expected(const struct witness_visit *visit, void *context) {
     const struct demo *demo = context;
     return demo->failing && demo->settings.fault->errors && visit->status == 500 && is_canary(visit);
 }
 
-static void on_answer(const struct tally_visit *visit, void *context) {
+static void on_answer(const struct witness_visit *visit, void *context) {
     struct demo *demo = context;
     bool worse = demo->failing && is_canary(visit);
     if (visit->good && visit->variant)
@@ -142,7 +142,7 @@ static void on_failing(const json_t *json, void *context) {
 
 static void check_fault(struct demo *demo) {
     const struct fault *fault = demo->settings.fault;
-    uint64_t elapsed_us = (clock_monotonic_ns() - demo->tally->begun_ns) / 1000;
+    uint64_t elapsed_us = (clock_monotonic_ns() - demo->witness->begun_ns) / 1000;
     if (!fault || demo->failing || elapsed_us < demo->settings.step_us / FAULT_PART)
         return;
     demo->failing = true; // before the answer: what fails may be there first
@@ -154,7 +154,7 @@ static struct table make_table(const struct demo *demo) {
     return (struct table){.program = demo->program,
                           .settings = &demo->settings,
                           .stage = &demo->stage,
-                          .tally = demo->tally,
+                          .witness = demo->witness,
                           .status = &demo->status,
                           .news = &demo->news,
                           .course = &demo->course,
@@ -205,7 +205,7 @@ static void check_children(struct demo *demo) {
 
 static bool is_time(const struct demo *demo, uint64_t now_ns) {
     uint64_t duration_us = demo->settings.duration_us;
-    if (duration_us && now_ns - demo->tally->begun_ns >= duration_us * 1000)
+    if (duration_us && now_ns - demo->witness->begun_ns >= duration_us * 1000)
         return true;
     return demo->settings.once && demo->over_ns && now_ns - demo->over_ns >= STAY_NS;
 }
@@ -226,7 +226,7 @@ static void on_second(evutil_socket_t fd, short what, void *context) {
     struct demo *demo = context;
     (void)fd, (void)what;
     demo->seconds++;
-    tally_advance(demo->tally, clock_monotonic_ns());
+    witness_advance(demo->witness, clock_monotonic_ns());
     check_children(demo);
     caller_ask(demo->admin, "/api/v1/status", NULL, on_status, demo);
     check_fault(demo);
@@ -257,8 +257,8 @@ static void watch_signals(struct demo *demo) {
 
 static void run(struct demo *demo) {
     const struct timeval second = {.tv_sec = 1};
-    demo->tally = tally_new(demo->settings.users, clock_monotonic_ns());
-    demo->traffic = traffic_new(demo->base, &demo->settings, demo->tally, is_expected, on_answer, demo);
+    demo->witness = witness_new(demo->settings.users, clock_monotonic_ns());
+    demo->traffic = traffic_new(demo->base, &demo->settings, demo->witness, is_expected, on_answer, demo);
     demo->admin = caller_new(demo->base, demo->settings.admin_port);
     demo->decisions = caller_new(demo->base, demo->settings.admin_port);
     demo->green = caller_new(demo->base, demo->stage.model_ports[STAGE_GREEN]);
@@ -299,7 +299,7 @@ static int conclude(struct demo *demo) {
         stage_log(&demo->stage, log, sizeof log);
         fprintf(stderr, "sluice: the proxy has ended by itself. Its log:\n%s", log);
     }
-    if (demo->broken || demo->tally->failures)
+    if (demo->broken || demo->witness->failures)
         return EXIT_REFUSED;
     int end = course_end(&demo->course);
     return end < 0 ? EXIT_DONE : end;
@@ -314,7 +314,7 @@ static bool close_all(struct demo *demo) {
     opinion_free(demo->opinion);
     course_free(&demo->course);
     bool ended = stage_close(&demo->stage);
-    tally_free(demo->tally);
+    witness_free(demo->witness);
     event_free(demo->term);
     event_free(demo->interrupt);
     event_free(demo->second);

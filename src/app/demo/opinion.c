@@ -34,7 +34,7 @@ static void on_posted(const json_t *json, void *context) {
     (void)json, (void)context;
 }
 
-void opinion_give(struct opinion *opinion, const struct tally_visit *visit, double mean) {
+void opinion_give(struct opinion *opinion, const struct witness_visit *visit, double mean) {
     char unit[VISITOR_NAME];
     if (caller_busy(opinion->caller))
         return;

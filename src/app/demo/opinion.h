@@ -1,7 +1,7 @@
 // opinion: what the visitors of the demo think of the answers they get, posted to the proxy as feedback.
 // Owner: demo_main; one thread.
 #pragma once
-#include "tally.h"
+#include "witness.h"
 #include <event2/event.h>
 
 #define OPINION_USUAL 0.8 // score of an answer on average
@@ -11,4 +11,4 @@ struct opinion *opinion_new(struct event_base *base, unsigned admin_port);
 void opinion_free(struct opinion *opinion);
 // Posts a score around `mean` for an answer that has just come. Whoever comes while the post before is still
 // under way is not asked.
-void opinion_give(struct opinion *opinion, const struct tally_visit *visit, double mean);
+void opinion_give(struct opinion *opinion, const struct witness_visit *visit, double mean);

@@ -20,6 +20,7 @@ static unsigned long find_inode(const char *table, unsigned port) {
     while (file && !inode && fgets(line, sizeof line, file)) {
         unsigned local, state;
         unsigned long found;
+        // NOLINTNEXTLINE(cert-err34-c): the kernel writes numbers that fit
         if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f:] %x %*s %*s %*s %*s %*s %lu", &local, &state,
                    &found) == 3 &&
             local == port && state == LISTENING)

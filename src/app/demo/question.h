@@ -17,7 +17,7 @@ struct question {
 
 // NULL when the body is not what the API wants; *why then says so in a sentence.
 struct question *question_read(struct model *model, bool chat, const json_t *body, const char **why);
-void question_free(void *question);
+void question_free(void *memory); // a struct question *
 // The answer's i-th token, with the space before it.
 const char *question_token(unsigned i);
 // How many tokens a text has, for the usage.

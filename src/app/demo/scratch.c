@@ -22,7 +22,7 @@ bool scratch_make(struct scratch *scratch, struct error *error) {
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *place) {
     (void)info, (void)type, (void)place;
-    remove(path);
+    (void)remove(path); // what stays is in a folder for temporary files
     return 0;
 }
 

@@ -92,7 +92,7 @@ static bool open_log(struct simulation *self) {
         fprintf(stderr, "sluice: cannot write %s: %s\n", self->log_path, strerror(errno));
         return false;
     }
-    setvbuf(self->model.log, NULL, _IOLBF, 0);
+    (void)setvbuf(self->model.log, NULL, _IOLBF, 0);
     return true;
 }
 

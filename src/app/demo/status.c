@@ -19,7 +19,7 @@ static void read_variants(struct status *status, const json_t *variants) {
     json_t *item;
     json_array_foreach(variants, i, item) {
         struct strbuf weight = {0};
-        if (status->variant_count == TALLY_VARIANTS)
+        if (status->variant_count == WITNESS_VARIANTS)
             return;
         struct status_variant *variant = &status->variants[status->variant_count++];
         percent_write(&weight, (uint16_t)lround(json_number_value(json_object_get(item, "weight")) * 100));

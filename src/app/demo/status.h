@@ -1,21 +1,21 @@
 // status: what the demo shows of GET /api/v1/status, and what differs between two of them. Pure.
 #pragma once
 #include "news.h"
-#include "tally.h"
+#include "witness.h"
 #include <jansson.h>
 #include <stdbool.h>
 
 #define STATUS_ENDPOINTS 16
 
 struct status_variant {
-    char name[TALLY_NAME], weight[16]; // percent, as text: "5", "0.5"
+    char name[WITNESS_NAME], weight[16]; // percent, as text: "5", "0.5"
 };
 struct status_endpoint {
-    char pool[TALLY_NAME], url[128], state[32];
+    char pool[WITNESS_NAME], url[128], state[32];
 };
 struct status {
     bool known; // one has been read
-    struct status_variant variants[TALLY_VARIANTS];
+    struct status_variant variants[WITNESS_VARIANTS];
     int variant_count;
     struct status_endpoint endpoints[STATUS_ENDPOINTS];
     int endpoint_count;

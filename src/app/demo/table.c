@@ -16,7 +16,7 @@ static void format_time(uint64_t seconds, char text[16]) {
 }
 
 void table_elapsed(const struct table *table, uint64_t at_ns, char text[16]) {
-    uint64_t begun = table->tally->begun_ns;
+    uint64_t begun = table->witness->begun_ns;
     format_time(at_ns > begun ? (at_ns - begun + NS_PER_S / 2) / NS_PER_S : 0, text);
 }
 
@@ -105,10 +105,10 @@ static void write_ms(struct strbuf *out, int width, double ms) {
 
 static void write_variant(const struct table *table, const char *name, const char *weight, bool total,
                           const char *prefix, struct strbuf *out) {
-    struct tally_figures figures = {0};
-    int index = tally_find(table->tally, name);
+    struct witness_figures figures = {0};
+    int index = witness_find(table->witness, name);
     if (index >= 0)
-        tally_read(table->tally, index, total, table->now_ns, &figures);
+        witness_read(table->witness, index, total, table->now_ns, &figures);
     bool baseline = table->status->variant_count && strcmp(name, table->status->variants[0].name) == 0;
     strbuf_format(out, "%s %s%-10.20s%s %6s%s  %5.1f%% ", prefix,
                   paint(baseline ? PAINT_GREEN : PAINT_YELLOW), *name ? name : "(none)", paint(PAINT_PLAIN),
@@ -141,22 +141,22 @@ void table_variants(const struct table *table, bool total, const char *prefix, s
     for (int i = 0; i < table->status->variant_count; i++)
         write_variant(table, table->status->variants[i].name, table->status->variants[i].weight, total,
                       prefix, out);
-    for (int i = 0; i < table->tally->count; i++) // what is no longer configured, or named no variant
-        if (!in_status(table->status, table->tally->variants[i].name))
-            write_variant(table, table->tally->variants[i].name, "", total, prefix, out);
+    for (int i = 0; i < table->witness->count; i++) // what is no longer configured, or named no variant
+        if (!in_status(table->status, table->witness->variants[i].name))
+            write_variant(table, table->witness->variants[i].name, "", total, prefix, out);
 }
 
 void table_summary(const struct table *table, struct strbuf *out) {
-    const struct tally *tally = table->tally;
+    const struct witness *witness = table->witness;
     strbuf_char(out, ' ');
-    write_count(out, tally->requests);
-    strbuf_format(out, " requests, %s", paint(tally->failures ? PAINT_RED : PAINT_GREEN));
-    write_count(out, tally->failures);
+    write_count(out, witness->requests);
+    strbuf_format(out, " requests, %s", paint(witness->failures ? PAINT_RED : PAINT_GREEN));
+    write_count(out, witness->failures);
     strbuf_format(out, " failed%s%s; ", paint(PAINT_PLAIN),
                   table->settings->fault && table->settings->fault->errors ? " that were not meant to" : "");
-    write_count(out, tally->users_seen);
+    write_count(out, witness->users_seen);
     strbuf_literal(out, " users seen, ");
-    write_count(out, tally->users_moved);
+    write_count(out, witness->users_moved);
     strbuf_literal(out, " changed variant\n");
 }
 
@@ -203,6 +203,6 @@ void table_screen(const struct table *table, struct strbuf *out) {
         out,
         " %sThe variants: the last %d seconds as the clients saw them; p50 and p95 of whole answers, first "
         "byte of streams.%s\n\n",
-        paint(PAINT_DIM), TALLY_SLOTS - 1, paint(PAINT_PLAIN));
+        paint(PAINT_DIM), WITNESS_SLOTS - 1, paint(PAINT_PLAIN));
     table_hints(table, out); // last: what a low screen has no room for
 }

@@ -7,13 +7,13 @@
 #include "settings.h"
 #include "stage.h"
 #include "status.h"
-#include "tally.h"
+#include "witness.h"
 
 struct table {
     const char *program; // how to call sluice from where the user is
     const struct settings *settings;
     const struct stage *stage;
-    const struct tally *tally;
+    const struct witness *witness;
     const struct status *status;
     const struct news *news;
     const struct course *course;

@@ -15,9 +15,9 @@
 struct traffic {
     struct event_base *base;
     const struct settings *settings;
-    struct tally *tally;
-    bool (*expected)(const struct tally_visit *visit, void *context);
-    void (*answered)(const struct tally_visit *visit, void *context);
+    struct witness *witness;
+    bool (*expected)(const struct witness_visit *visit, void *context);
+    void (*answered)(const struct witness_visit *visit, void *context);
     void *context;
     struct random_state random;
     struct event *timer;
@@ -27,12 +27,12 @@ struct traffic {
     uint64_t put_off;
 };
 
-static void on_done(struct visitor *visitor, const struct tally_visit *seen, void *context) {
+static void on_done(struct visitor *visitor, const struct witness_visit *seen, void *context) {
     struct traffic *traffic = context;
-    struct tally_visit visit = *seen;
+    struct witness_visit visit = *seen;
     visit.expected = !visit.good && traffic->expected(&visit, traffic->context);
-    tally_advance(traffic->tally, clock_monotonic_ns());
-    tally_add(traffic->tally, &visit);
+    witness_advance(traffic->witness, clock_monotonic_ns());
+    witness_add(traffic->witness, &visit);
     traffic->answered(&visit, traffic->context);
     traffic->active--;
     list_push_front(&traffic->idle, &visitor->idle); // the warmest is asked next
@@ -94,13 +94,14 @@ static void on_timer(evutil_socket_t fd, short what, void *context) {
     evtimer_add(traffic->timer, &wait);
 }
 
-struct traffic *traffic_new(struct event_base *base, const struct settings *settings, struct tally *tally,
-                            bool (*expected)(const struct tally_visit *visit, void *context),
-                            void (*answered)(const struct tally_visit *visit, void *context), void *context) {
+struct traffic *traffic_new(struct event_base *base, const struct settings *settings, struct witness *witness,
+                            bool (*expected)(const struct witness_visit *visit, void *context),
+                            void (*answered)(const struct witness_visit *visit, void *context),
+                            void *context) {
     struct traffic *traffic = mem_zero(1, sizeof *traffic);
     *traffic = (struct traffic){.base = base,
                                 .settings = settings,
-                                .tally = tally,
+                                .witness = witness,
                                 .expected = expected,
                                 .answered = answered,
                                 .context = context,

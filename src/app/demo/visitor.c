@@ -24,7 +24,7 @@ void visitor_name(unsigned user, char name[VISITOR_NAME]) {
 }
 
 struct visitor *visitor_new(struct event_base *base, const char *host, unsigned port,
-                            void (*done)(struct visitor *visitor, const struct tally_visit *visit,
+                            void (*done)(struct visitor *visitor, const struct witness_visit *visit,
                                          void *context),
                             void *context) {
     struct visitor *visitor = mem_zero(1, sizeof *visitor);
@@ -76,7 +76,7 @@ static void on_done(struct evhttp_request *request, void *context) {
     struct visitor *visitor = context;
     int status = request ? evhttp_request_get_response_code(request) : 0;
     uint64_t now = clock_monotonic_ns();
-    struct tally_visit visit = {.user = visitor->user, .stream = visitor->stream, .status = status};
+    struct witness_visit visit = {.user = visitor->user, .stream = visitor->stream, .status = status};
     if (status)
         visit.variant = evhttp_find_header(evhttp_request_get_input_headers(request), "X-Sluice-Variant");
     visit.good = status == 200 && is_whole(visitor, request);

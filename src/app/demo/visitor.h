@@ -2,7 +2,7 @@
 // traffic; one thread.
 #pragma once
 #include "base/list.h"
-#include "tally.h"
+#include "witness.h"
 #include <event2/event.h>
 #include <event2/http.h>
 
@@ -13,7 +13,7 @@ struct visitor {
     struct link all, idle; // idle: linked while there is no request under way
     struct evhttp_connection *connection;
     uint64_t idle_since_ns;
-    void (*done)(struct visitor *visitor, const struct tally_visit *visit, void *context);
+    void (*done)(struct visitor *visitor, const struct witness_visit *visit, void *context);
     void *context;
     // of the request under way
     unsigned user;
@@ -26,7 +26,7 @@ struct visitor {
 // `done` is called when a request has ended; the visitor may then be asked again, but not be freed in the
 // call.
 struct visitor *visitor_new(struct event_base *base, const char *host, unsigned port,
-                            void (*done)(struct visitor *visitor, const struct tally_visit *visit,
+                            void (*done)(struct visitor *visitor, const struct witness_visit *visit,
                                          void *context),
                             void *context);
 void visitor_free(struct visitor *visitor); // a request under way is dropped; done is not called

@@ -94,6 +94,37 @@ class Loop:
         return self
 
 
+class Visits(Loop):
+    """A connection for each request."""
+
+    def connect(self):
+        return Client(self.address)
+
+    def _run(self, number):
+        i = 0
+        while not self._stop.is_set():
+            i += 1
+            try:
+                with self.connect() as client:
+                    response = client.ask(*self.make(number * 1_000_000 + i))
+            except (OSError, Cut) as error:
+                with self._lock:
+                    self.failures.append(repr(error))
+                continue
+            with self._lock:
+                self.statuses[response.status] += 1
+                if self.on_response:
+                    self.on_response(response)
+
+
+def judge(*loads):
+    """Stops them; every request was answered, with 200."""
+    for load in loads:
+        load.stop()
+        assert not load.failures, load.failures[:5]
+        assert set(load.statuses) == {200} and load.total
+
+
 class Ticker:
     """An upstream handler: every stream gets event 0, 1, 2 … at each tick() of the test, or of an own thread."""
 

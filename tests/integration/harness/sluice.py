@@ -14,6 +14,7 @@ from .client import Client, ask
 from .metrics import Metrics
 from .process import Child, REPORT
 from .scale import BINARY, patience
+from .secure import SecureAdmin
 from .wait import wait_for
 
 
@@ -59,11 +60,15 @@ def route(name="chat", variants=None, **settings):
 
 
 class Sluice:
-    def __init__(self, directory, config, name="sluice", env=None, start=True, argv_prefix=()):
+    def __init__(self, directory, config, name="sluice", env=None, start=True, argv_prefix=(), binary=BINARY, admin_ca=None,
+                 admin_certificate=None, **process):
         self.directory = str(directory)
         self.name = name
         self.env = dict(ENVIRONMENT, **(env or {}))
         self.argv_prefix = list(argv_prefix)
+        self.binary = binary
+        self.process = process  # of harness.process.Child
+        self.admin_ca, self.admin_certificate = admin_ca, admin_certificate  # where `admin.tls` is
         self.short = tempfile.mkdtemp(prefix="slc-")  # a unix socket's path has at most 107 bytes
         self.socket = os.path.join(self.short, "admin.sock")
         self.path = os.path.join(self.directory, name + ".yaml")
@@ -79,6 +84,8 @@ class Sluice:
         config = copy.deepcopy(config)
         full = {"listeners": [{"address": "127.0.0.1:0"}], "admin": {"address": "unix:" + self.socket},
                 "workers": 2, "state_dir": os.path.join(self.directory, self.name + ".state")}
+        if "valgrind" in self.argv_prefix:
+            full["seccomp"] = "off"  # it does not know that call, and makes others of its own
         full.update(config)
         os.makedirs(full["state_dir"], exist_ok=True)
         return full
@@ -92,8 +99,8 @@ class Sluice:
     # -- process ---------------------------------------------------------------------------------------------------
     def start(self, wait=True):
         self.starts += 1
-        self.child = Child([*self.argv_prefix, BINARY, "run", "-c", self.path], self.directory,
-                           f"{self.name}-{self.starts}", env=self.env)
+        self.child = Child([*self.argv_prefix, self.binary, "run", "-c", self.path], self.directory,
+                           f"{self.name}-{self.starts}", env=self.env, **self.process)
         if wait:
             self.wait_ready()
 
@@ -105,6 +112,9 @@ class Sluice:
 
     def answers(self):
         try:
+            if "tls" in self.config["admin"]:
+                secure = SecureAdmin(self.config["admin"]["address"], self.admin_ca, certificate=self.admin_certificate)
+                return secure.ask("GET", "/healthz")[0] == 200
             return self.admin().ask("GET", "/healthz").status == 200
         except OSError:
             return False

@@ -18,7 +18,8 @@ class Terminal:
         self.rows = rows
         self.written = ""
         self.master = master
-        self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True)
+        self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True,
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))  # Ctrl-C and the size's signal reach it
         os.close(slave)
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
@@ -56,6 +57,20 @@ class Terminal:
                 assert part != "\x1b", "an escape that is not known"
                 lines[at] = part
         return lines
+
+    def frame(self):
+        """The lines of the last picture, whatever stands above it."""
+        return COLOUR.sub("", self.written.rpartition("\x1b[J")[2]).replace("\r", "").split("\n")
+
+    def type(self, keys):
+        os.write(self.master, keys.encode())
+
+    def resize(self, columns, rows):
+        self.rows = max(rows, self.rows)  # what scrolled away from a larger one is not told
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def echoes(self):
+        return bool(termios.tcgetattr(self.master)[3] & termios.ECHO)
 
     def wait(self, timeout):
         code = self.process.wait(timeout)

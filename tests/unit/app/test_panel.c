@@ -32,7 +32,7 @@ static void assert_sparkline(const char *values, bool fine, const char *expected
     struct strbuf out = {0};
     json_t *json = json_loads(values, 0, NULL);
     assert_non_null(json);
-    panel_sparkline(&out, json, fine);
+    panel_sparkline(&out, json, PANEL_POINTS, fine);
     assert_string_equal(strbuf_text(&out), expected);
     strbuf_free(&out);
     json_decref(json);
@@ -49,39 +49,30 @@ static void a_sparkline_is_relative_to_its_greatest(void **state) {
                      "########################");
 }
 
-static void assert_fits(const char *text, unsigned columns, unsigned rows, const char *expected) {
+#define VARIANTS                                                                                          \
+    "\"variants\":[{\"name\":\"stable\",\"weight\":95,\"requests\":400,\"errors\":4,\"per_second\":12.5," \
+    "\"latency_ms\":{\"p95\":402.4},\"ttft_ms\":{\"p50\":41}},"                                           \
+    "{\"name\":\"canary\",\"weight\":5,\"requests\":0,\"errors\":0,\"per_second\":0,"                     \
+    "\"latency_ms\":{\"p95\":0},\"ttft_ms\":{\"p50\":0}}]"
+
+static void assert_panel(const char *route_json, unsigned columns, const char *expected) {
     struct strbuf out = {0};
-    panel_fit(&out, slice_of(text), columns, rows);
+    json_t *route = json_loads(route_json, 0, NULL);
+    json_t *history = json_loads("{\"variants\":[{\"name\":\"stable\",\"per_second\":[1,7]}]}", 0, NULL);
+    assert_true(route && history);
+    panel_write(&out, route, history, &(struct panel_look){.columns = columns});
     assert_string_equal(strbuf_text(&out), expected);
     strbuf_free(&out);
-}
-
-static void lines_are_cut_to_the_terminal(void **state) {
-    (void)state;
-    assert_fits("one\ntwo\nthree\n", 80, 2, "one\ntwo\n");
-    assert_fits("abcdef\nab\n", 4, 9, "abcd\nab\n");
-    assert_fits("▁▂▃▄\n", 3, 9, "▁▂▃\n");                              // a character is as wide as it looks
-    assert_fits("a\033[31mbc\033[0md\n", 2, 9, "a\033[31mb\033[0m\n"); // the colour ends although it is cut
-    assert_fits("ab▁", 2, 9, "ab");
-    assert_fits("", 2, 9, "");
+    json_decref(route);
+    json_decref(history);
 }
 
 static void it_shows_the_variants_and_the_rollout(void **state) {
     (void)state;
-    struct strbuf out = {0};
-    json_t *route =
-        json_loads("{\"name\":\"chat\",\"variants\":["
-                   "{\"name\":\"stable\",\"weight\":95,\"requests\":1000,\"errors\":10,\"per_second\":12.5,"
-                   "\"latency_ms\":{\"p95\":402.4},\"ttft_ms\":{\"p50\":41}},"
-                   "{\"name\":\"canary\",\"weight\":5,\"requests\":0,\"errors\":0,\"per_second\":0,"
-                   "\"latency_ms\":{\"p95\":0},\"ttft_ms\":{\"p50\":0}}],"
-                   "\"rollout\":" ROLLOUT("step", "none", "1", ",\"step_requests\":9") "}",
-                   0, NULL);
-    json_t *history = json_loads("{\"variants\":[{\"name\":\"stable\",\"per_second\":[1,7]}]}", 0, NULL);
-    assert_true(route && history);
-    panel_write(&out, route, history, false);
-    assert_string_equal(
-        strbuf_text(&out),
+    assert_panel(
+        "{\"name\":\"chat\"," VARIANTS
+        ",\"rollout\":" ROLLOUT("step", "none", "1", ",\"step_requests\":9") "}",
+        100,
         "chat\n"
         "  stable         95 %                        .#     12.5/s  errors 1.00 %  p95 402 ms  ttft 41 ms\n"
         "  canary          5 %                                0.0/s  errors 0.00 %  p95 0 ms  ttft 0 ms\n"
@@ -89,16 +80,38 @@ static void it_shows_the_variants_and_the_rollout(void **state) {
         "  canary canary v1.1: step 2 of 4 at 5 %  12.3 s of 10m\n"
         "    step 2 of 4\n"
         "    error_rate                   wait    failed requests: candidate 3 of 500\n");
-    strbuf_free(&out);
-    json_decref(route);
-    json_decref(history);
+}
+
+static void a_narrow_terminal_gets_less_of_each(void **state) {
+    static const struct {
+        unsigned columns;
+        const char *stable, *canary;
+    } widths[] = {
+        {97, "            .#     12.5/s  errors 1.00 %  p95 402 ms  ttft 41 ms",
+         "                    0.0/s  errors 0.00 %  p95 0 ms  ttft 0 ms"},
+        {85, "            .#     12.5/s  errors 1.00 %  p95 402 ms",
+         "                    0.0/s  errors 0.00 %  p95 0 ms"},
+        {73, "            .#     12.5/s  errors 1.00 %", "                    0.0/s  errors 0.00 %"},
+        {60, "            .#  errors 1.00 %", "                errors 0.00 %"},
+        {40, "  errors 1.00 %", "  errors 0.00 %"},
+        {1, "  errors 1.00 %", "  errors 0.00 %"}, // it is cut where it is drawn
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        char expected[256];
+        snprintf(expected, sizeof expected,
+                 "chat  weights set by hand\n  stable         95 %%%s\n  canary          5 %%%s\n",
+                 widths[i].stable, widths[i].canary);
+        assert_panel("{\"name\":\"chat\",\"weights_from\":\"command\"," VARIANTS "}", widths[i].columns,
+                     expected);
+    }
 }
 
 int test_panel(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_is_as_far_as_what_is_behind),
         cmocka_unit_test(a_sparkline_is_relative_to_its_greatest),
-        cmocka_unit_test(lines_are_cut_to_the_terminal),
+        cmocka_unit_test(a_narrow_terminal_gets_less_of_each),
         cmocka_unit_test(it_shows_the_variants_and_the_rollout),
     };
     return cmocka_run_group_tests_name("panel", tests, NULL, NULL);

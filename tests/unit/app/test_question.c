@@ -44,7 +44,10 @@ static void limits_cut_the_answer(void **state) {
     } cases[] = {{"{\"prompt\":\"x\"}", 24, false},
                  {"{\"prompt\":\"x\",\"max_tokens\":2}", 2, true},
                  {"{\"prompt\":\"x\",\"max_tokens\":null}", 24, false},
-                 {"{\"prompt\":\"x\",\"max_tokens\":24}", 24, false},
+                 {"{\"prompt\":[\"x\",\"y z\"],\"max_tokens\":24}", 24, false},
+                 {"{\"prompt\":\"x\",\"max_tokens\":4,\"max_completion_tokens\":null}", 4, true},
+                 {"{\"prompt\":\"x\",\"n\":null}", 24, false},
+                 {"{\"prompt\":\"x\",\"n\":1}", 24, false},
                  {"{\"prompt\":\"x\",\"max_tokens\":9,\"max_completion_tokens\":3}", 3, true}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -78,6 +81,43 @@ static void mistakes_are_named(void **state) {
     }
 }
 
+// Of a plain completion.
+static void a_prompt_is_text_or_texts(void **state) {
+    static const struct {
+        const char *body;
+        unsigned tokens; // 0: refused
+    } cases[] = {{"{\"prompt\":\"one two\"}", 2},
+                 {"{\"prompt\":[\"one\",\"two three\"]}", 3},
+                 {"{\"prompt\":[{\"text\":\"a b\"},7,\"c\"]}", 3},
+                 {"{\"prompt\":7}", 0},
+                 {"{\"prompt\":null}", 0},
+                 {"{}", 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *why = "";
+        struct question *question = ask(false, cases[i].body, &why);
+        assert_int_equal(question != NULL, cases[i].tokens > 0);
+        if (question)
+            assert_int_equal(question->prompt_tokens, cases[i].tokens);
+        else
+            assert_non_null(strstr(why, "'prompt'"));
+        if (question)
+            question_free(question);
+    }
+}
+
+// Past its words it begins anew, as a sentence does.
+static void the_words_go_round(void **state) {
+    (void)state;
+    assert_string_equal(question_token(0), "A");
+    unsigned round = 1;
+    while (strcmp(question_token(round), " A") != 0)
+        round++;
+    assert_string_equal(question_token(round - 1), " cup.");
+    assert_string_equal(question_token(round + 1), question_token(1));
+    assert_string_equal(question_token(7 * round), " A");
+}
+
 static void the_answer_counts_and_joins_its_tokens(void **state) {
     const char *why;
     struct strbuf whole = {0};
@@ -106,6 +146,8 @@ int test_question(void) {
         cmocka_unit_test(all_texts_of_a_prompt_count),
         cmocka_unit_test(limits_cut_the_answer),
         cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(a_prompt_is_text_or_texts),
+        cmocka_unit_test(the_words_go_round),
         cmocka_unit_test(the_answer_counts_and_joins_its_tokens),
     };
     return cmocka_run_group_tests_name("question", tests, NULL, NULL);

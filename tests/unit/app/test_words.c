@@ -14,11 +14,15 @@ static void durations_have_two_units(void **state) {
     SAYS("0 s", words_duration(&out, 0));
     SAYS("12.5 s", words_duration(&out, 12.5));
     SAYS("59 s", words_duration(&out, 59));
+    SAYS("59.9 s", words_duration(&out, 59.94));
+    SAYS("1m", words_duration(&out, 59.96)); // not 60.0 s
     SAYS("1m", words_duration(&out, 60));
     SAYS("3m 12s", words_duration(&out, 192.4));
     SAYS("2h 5m", words_duration(&out, 7500));
     SAYS("1d 3h", words_duration(&out, 97200));
+    SAYS("2d", words_duration(&out, 172800));
     SAYS("0 s", words_duration(&out, -5));
+    SAYS("0 s", words_duration(&out, 1e15)); // past what can be
 }
 
 static void counts_have_groups(void **state) {
@@ -27,6 +31,8 @@ static void counts_have_groups(void **state) {
     SAYS("999", words_count(&out, 999));
     SAYS("1,000", words_count(&out, 1000));
     SAYS("1,204,330", words_count(&out, 1204330));
+    SAYS("0", words_count(&out, -1));
+    SAYS("0", words_count(&out, 1e18));
 }
 
 static void values_have_their_unit(void **state) {
@@ -66,6 +72,8 @@ static void nothing_steers_the_terminal(void **state) {
     (void)state;
     SAYS(" [31mred – é", words_plain(&out, "\033[31mred – é"));
     SAYS("a b", words_plain(&out, "a\nb"));
+    SAYS("a b", words_plain(&out, "a\x7f"
+                                  "b"));
 }
 
 int test_words(void) {

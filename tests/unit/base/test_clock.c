@@ -48,6 +48,9 @@ static void goes_on(void **state) {
     assert_true(clock_monotonic_ns() >= before);
     uint64_t wall = clock_wall_ms(), now = (uint64_t)time(NULL) * 1000;
     assert_true(wall + 5000 > now && wall < now + 5000);
+    uint64_t steady = clock_steady_ms();
+    assert_true(steady + 5000 > wall && steady < wall + 5000);
+    assert_true(clock_steady_ms() >= steady);
 }
 
 int test_clock(void) {

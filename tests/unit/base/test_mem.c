@@ -12,7 +12,10 @@ static void gives_memory(void **state) {
     text = mem_resize(text, 100000);
     assert_string_equal(text, "abc");
     mem_free(text);
-    mem_free(mem_alloc(0));
+    mem_free(mem_alloc(0)); // nothing is something that can be released
+    mem_free(mem_zero(0, 0));
+    mem_free(mem_zero_aligned(64, 0));
+    mem_free(mem_resize(NULL, 0));
     unsigned char *zeros = mem_zero(33, 3);
     for (int i = 0; i < 99; i++)
         assert_int_equal(zeros[i], 0);
@@ -52,21 +55,45 @@ static void names_what_cannot_be(void **state) {
     assert_null(strstr(text, "one == 1"));
 }
 
-static void ask_for_more_than_there_is(void) {
+static size_t too_much(void) {
+    return (size_t)one << 62;
+}
+
+static void ask_for_an_array(void) {
     mem_free(mem_zero((size_t)one << 40, (size_t)one << 40)); // the product overflows
+}
+
+static void ask_for_a_block(void) {
+    mem_free(mem_alloc(too_much()));
+}
+
+static void ask_for_growth(void) {
+    mem_free(mem_resize(mem_alloc(8), too_much()));
+}
+
+static void ask_for_an_aligned_block(void) {
+    mem_free(mem_zero_aligned(64, too_much()));
+}
+
+static void ask_for_what_rounding_overflows(void) {
+    mem_free(mem_zero_aligned(64, (size_t)-one));
 }
 
 static void aborts_when_out_of_memory(void **state) {
     (void)state;
-    char text[4096];
-    int status = child_run(ask_for_more_than_there_is, text, sizeof text);
-    // A sanitiser's own allocator may speak first; either way the process is gone and has said why.
-    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    assert_true(strlen(text) > 0);
+    void (*const asks[])(void) = {ask_for_an_array, ask_for_a_block, ask_for_growth, ask_for_an_aligned_block,
+                                  ask_for_what_rounding_overflows};
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        char text[4096];
+        int status = child_run(asks[i], text, sizeof text);
+        // A sanitiser's own allocator may speak first; either way the process is gone and has said why.
+        assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        assert_true(strlen(text) > 0);
 #ifndef CHILD_SANITISED
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    assert_string_equal(text, "out of memory, giving up\n");
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        assert_string_equal(text, "out of memory, giving up\n");
 #endif
+    }
 }
 
 int test_mem(void) {

@@ -14,6 +14,7 @@ static void of_the_whole(void **state) {
     assert_true(config->workers >= 1);
     assert_string_equal(config->state_dir, "/var/lib/sluice");
     assert_int_equal(config->shutdown_grace, 30000);
+    assert_int_equal(config->upgrade_timeout, 30000);
     assert_null(config->access_log.path);
     assert_int_equal(config->access_log.format, LOG_FORMAT_JSON);
     assert_int_equal(config->limits.connections, 50000);

@@ -47,8 +47,45 @@ static void a_value_cannot_bring_structure(void **state) {
     setenv("SLUICE_TEST_A", "http://a, http://b", 1);
     refuse_text(
         "listeners: [{address: 127.0.0.1:1}]\npools: {blue: {endpoints: [\"${SLUICE_TEST_A}\"]}}\n" ROUTES,
-        ":2:28: endpoint \"http://a, http://b\" is not of the form http://host:port "
+        ":2:28: endpoint \"${SLUICE_TEST_A}\" is not of the form http://host:port "
         "(scheme, host and port only)\n");
+}
+
+// A value that was put into the environment instead of the file may be a secret.
+static void mistakes_do_not_show_values(void **state) {
+    (void)state;
+    setenv("SLUICE_TEST_A", "sk-live-0123456789", 1);
+    refuse_text(
+        "workers: ${SLUICE_TEST_A}\n" HEAD ROUTES,
+        ":1:10: `workers` must be `auto` or a number of threads from 1 to 256, not \"${SLUICE_TEST_A}\"\n");
+    refuse_text("workers: Bearer ${SLUICE_TEST_A}!\n" HEAD ROUTES,
+                ":1:10: `workers` must be `auto` or a number of threads from 1 to 256, not \"Bearer "
+                "${SLUICE_TEST_A}!\"\n");
+}
+
+// A short file must not become a large one: sixteen values of a mebibyte are taken, seventeen are not.
+static void values_are_bounded_in_all(void **state) {
+    (void)state;
+    char *big = malloc((1 << 20) + 1);
+    assert_non_null(big);
+    memset(big, 'x', 1 << 20);
+    big[1 << 20] = '\0';
+    setenv("SLUICE_TEST_A", big, 1);
+    free(big);
+    for (int count = 16; count <= 17; count++) {
+        struct strbuf text = {0};
+        strbuf_literal(&text, HEAD
+                       "routes:\n  - name: chat\n    variants: {all: {pool: blue, request: {set_headers: {");
+        for (int i = 0; i < count; i++)
+            strbuf_format(&text, "%sh%d: \"${SLUICE_TEST_A}\"", i ? ", " : "", i);
+        strbuf_literal(&text, "}}}}\n");
+        if (count == 16)
+            config_unref(load_text(strbuf_text(&text)));
+        else
+            refuse_text(strbuf_text(&text), ":7:453: the values of variables take more than 16 MiB in all\n");
+        strbuf_free(&text);
+    }
+    setenv("SLUICE_TEST_A", "", 1);
 }
 
 static void numbers_and_keys(void **state) {
@@ -65,6 +102,8 @@ int test_environment(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_expand),
         cmocka_unit_test(a_value_cannot_bring_structure),
+        cmocka_unit_test(mistakes_do_not_show_values),
+        cmocka_unit_test(values_are_bounded_in_all),
         cmocka_unit_test(numbers_and_keys),
     };
     return cmocka_run_group_tests_name("environment", tests, NULL, NULL);

@@ -56,6 +56,8 @@ static void networks(void **state) {
         {"1.2.3.4/0", NETWORK_HOST_BITS, "0.0.0.0/0"},
         {"2001:db8::1/32", NETWORK_HOST_BITS, "2001:db8::/32"},
         {"::ffff:0:0/90", NETWORK_HOST_BITS, "::ffc0:0:0/90"},
+        {"::ffff:0:0/95", NETWORK_HOST_BITS, "::fffe:0:0/95"},
+        {"::ffff:0:0/80", NETWORK_HOST_BITS, "::/80"},
         {"::ffff:10.0.0.1/104", NETWORK_HOST_BITS, "10.0.0.0/8"},
         {"10.0.0.0/33", NETWORK_BITS, NULL},
         {"::/129", NETWORK_BITS, NULL},

@@ -19,6 +19,19 @@ static void in_order_of_place(void **state) {
     strbuf_free(&said);
 }
 
+// A file of nothing but mistakes is not told all of them.
+static void a_thousand_are_enough(void **state) {
+    (void)state;
+    struct report report = {0};
+    struct diagnostics diagnostics;
+    for (unsigned i = 1; i <= 1500; i++)
+        report_add(&report, (struct place){i, 1}, NULL, "no %u", i);
+    report_take(&report, &diagnostics);
+    assert_int_equal(diagnostics.count, 1000);
+    assert_int_equal(diagnostics.items[999].place.line, 1000);
+    diagnostics_free(&diagnostics);
+}
+
 static void notes_are_found_by_field(void **state) {
     (void)state;
     struct report report = {0};
@@ -49,6 +62,8 @@ static void suggestions(void **state) {
     assert_string_equal(suggest(&arena, "wieght", words, 3), "did you mean `weight`?");
     assert_string_equal(suggest(&arena, "Pool", words, 3), "did you mean `pool`?");
     assert_string_equal(suggest(&arena, "versions", words, 3), "did you mean `version`?");
+    static const char *const endless[] = {"weightweightweightweightweightweightweighty"};
+    assert_null(suggest(&arena, "weightweightweightweightweightweightweight", endless, 1));
     assert_null(suggest(&arena, "zebra", words, 3));
     assert_null(suggest(&arena, "", words, 3));
     assert_null(suggest(&arena, "weight", words, 0));
@@ -61,6 +76,7 @@ static void suggestions(void **state) {
 int test_report(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_order_of_place),
+        cmocka_unit_test(a_thousand_are_enough),
         cmocka_unit_test(notes_are_found_by_field),
         cmocka_unit_test(suggestions),
     };

@@ -8,6 +8,17 @@
 
 #define MUTATIONS 2000
 
+static unsigned line_count(struct slice text) { // as YAML breaks them: LF, CR, CRLF, NEL, LS, PS
+    unsigned lines = 1;
+    for (size_t i = 0; i < text.len; i++) {
+        struct slice here = slice_from(text, i);
+        lines += *here.at == '\n' || (*here.at == '\r' && !slice_starts(here, SLICE("\r\n"))) ||
+                 slice_starts(here, SLICE("\xc2\x85")) || slice_starts(here, SLICE("\xe2\x80\xa8")) ||
+                 slice_starts(here, SLICE("\xe2\x80\xa9"));
+    }
+    return lines;
+}
+
 // The text in memory of its own size, so that reading past its end is seen.
 static void check_text(struct slice text, const char *what, size_t number) {
     struct diagnostics diagnostics;
@@ -23,6 +34,7 @@ static void check_text(struct slice text, const char *what, size_t number) {
                  diagnostics.count);
     for (size_t i = 0; i < diagnostics.count; i++) {
         assert_true(diagnostics.items[i].place.line >= 1 && diagnostics.items[i].place.column >= 1);
+        assert_true(diagnostics.items[i].place.line <= line_count(text));
         assert_null(strchr(diagnostics.items[i].text, '\n'));
     }
     diagnostics_free(&diagnostics);
@@ -36,6 +48,33 @@ static void every_prefix(void **state) {
     for (size_t len = 0; len <= text.len; len++)
         check_text(slice_make(text.at, len), "prefix", len);
     strbuf_free(&text);
+}
+
+// Of every one the last line has no end, and the mistake is found there.
+static void mistakes_stand_in_the_file(void **state) {
+    (void)state;
+    static const char *const texts[] = {"# a\n\n---\n# b", "listeners:\n  - address: x\n(",
+                                        "a:\n  - 'b",      "\xef\xbb\xbf# a",
+                                        "a: [b,",          "a: 1\n---\nb: 2\n--- # c"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        check_text(slice_of(texts[i]), "end", i);
+}
+
+// Lines are counted as YAML breaks them, or what is wrong in the last one would stand elsewhere.
+static void every_line_break_counts(void **state) {
+    (void)state;
+    static const char *const breaks[] = {"\n", "\r", "\r\n", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
+    for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
+        struct strbuf text = {0};
+        struct diagnostics diagnostics;
+        strbuf_format(&text, "# a%s# b%s# \xc2\xa7 \xff", breaks[i], breaks[i]);
+        assert_null(config_parse("test.yaml", strbuf_as_slice(&text), &diagnostics));
+        assert_int_equal(diagnostics.count, 1);
+        assert_int_equal(diagnostics.items[0].place.line, 3);
+        assert_int_equal(diagnostics.items[0].place.column, 5);
+        diagnostics_free(&diagnostics);
+        strbuf_free(&text);
+    }
 }
 
 static struct slice random_line(struct random_state *random, struct slice text) {
@@ -95,6 +134,8 @@ static void seeded_mutations(void **state) {
 int test_robust(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_prefix),
+        cmocka_unit_test(mistakes_stand_in_the_file),
+        cmocka_unit_test(every_line_break_counts),
         cmocka_unit_test(seeded_mutations),
     };
     return cmocka_run_group_tests_name("robust", tests, NULL, NULL);

@@ -1,5 +1,6 @@
 // The samples in config/ load, do what they promise, and reference.yaml shows every key of the schema.
 #include "../../../src/config/schema.h"
+#include "config/fleet.h"
 #include "config/rollout.h"
 #include "load.h"
 #include "unit.h"
@@ -155,17 +156,35 @@ static void reference_shows_every_key(void **state) {
     strbuf_free(&text);
 }
 
-static void what_reference_comments_out_is_right_too(void **state) {
-    (void)state;
+// The sample with all that it comments out, but for what stands from one line to before another.
+static struct config *uncommented_without(const char *from, const char *before) {
     struct strbuf text = {0};
     read_text_file(SAMPLE("reference.yaml"), &text);
     uncomment(&text);
-    struct config *config = load_text(strbuf_text(&text));
+    char *whole = (char *)strbuf_text(&text), *begin = strstr(whole, from);
+    assert_non_null(begin);
+    char *end = strstr(begin, before);
+    assert_non_null(end);
+    memmove(begin, end, strlen(end) + 1);
+    struct config *config = load_text(whole);
+    strbuf_free(&text);
+    return config;
+}
+
+// A fleet and a rolling update exclude each other.
+static void what_reference_comments_out_is_right_too(void **state) {
+    (void)state;
+    struct config *config = uncommented_without("  - name: one-by-one\n", "  - name: prompts\n");
     assert_non_null(config->routes[0].rollout);
     assert_non_null(config->routes[0].override);
     assert_string_equal(config->routes[0].override->token, "preview-token");
+    assert_string_equal(config->fleet->etcd.password, "etcd-password");
     config_unref(config);
-    strbuf_free(&text);
+    config = uncommented_without("\nfleet:\n", "\n\n");
+    assert_null(config->fleet);
+    size_t index;
+    assert_int_equal(config_route(config, "one-by-one", &index)->rollout->strategy, ROLLOUT_ROLLING);
+    config_unref(config);
 }
 
 int test_samples(void) {

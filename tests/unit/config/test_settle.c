@@ -197,6 +197,36 @@ static void edits_and_conditions(void **state) {
     config_unref(config);
 }
 
+static void memory_for_requests(void **state) {
+    (void)state;
+    static const struct {
+        const char *written;
+        int64_t bytes;
+    } cases[] = {{"off", INT64_MAX}, {"1MiB", 1 << 20}, {"3GiB", INT64_C(3) << 30}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct strbuf text = {0};
+        strbuf_format(&text, "limits: {memory: %s}\n" HEAD ROUTES, cases[i].written);
+        struct config *config = load_text(strbuf_text(&text));
+        assert_int_equal(config->limits.memory, cases[i].bytes);
+        config_unref(config);
+        strbuf_free(&text);
+    }
+    struct config *config = load_text("limits: {memory: auto}\n" HEAD ROUTES);
+    assert_in_range(config->limits.memory, 1 << 20, INT64_MAX - 1); // half of what this machine has
+    config_unref(config);
+    static const char *const wrong[] = {"1048575B", "much", "[1MiB]", "-1GiB"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct strbuf text = {0}, said = {0};
+        strbuf_format(&text, "limits: {memory: %s}\n" HEAD ROUTES, wrong[i]);
+        strbuf_format(&said, ":1:18: `memory` must be `auto`, `off` or a size from 1MiB, not %s%s%s\n",
+                      *wrong[i] == '[' ? "" : "\"", *wrong[i] == '[' ? "a list" : wrong[i],
+                      *wrong[i] == '[' ? "" : "\"");
+        refuse_text(strbuf_text(&text), strbuf_text(&said));
+        strbuf_free(&text);
+        strbuf_free(&said);
+    }
+}
+
 static void rollout_forms(void **state) {
     (void)state;
     struct config *config = load_text(
@@ -240,6 +270,7 @@ int test_settle(void) {
         cmocka_unit_test(units),
         cmocka_unit_test(retries),
         cmocka_unit_test(edits_and_conditions),
+        cmocka_unit_test(memory_for_requests),
         cmocka_unit_test(rollout_forms),
         cmocka_unit_test(workers),
     };

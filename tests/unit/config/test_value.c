@@ -1,4 +1,5 @@
 #include "../../../src/config/value.h"
+#include "config/config.h"
 #include "unit.h"
 
 #include <string.h>
@@ -122,6 +123,25 @@ static void names_and_tokens(void **state) {
     assert_false(header_value_valid("a\nb") || header_value_valid("a\rb") || header_value_valid("\x7f"));
 }
 
+// As DNS bounds them: 63 characters between two dots, 253 in all.
+static void hosts_are_bounded(void **state) {
+    (void)state;
+    char longest[256];
+    memset(longest, 'a', sizeof longest);
+    longest[63] = longest[127] = longest[191] = '.';
+    longest[253] = '\0';
+    assert_true(host_valid(longest));
+    memcpy(longest + 253, "a", 2);
+    assert_false(host_valid(longest));
+    memset(longest, 'a', 64);
+    longest[63] = '\0';
+    assert_true(host_valid(longest));
+    memcpy(longest + 63, "a", 2);
+    assert_false(host_valid(longest));
+    memcpy(longest + 60, "a.b", 4);
+    assert_true(host_valid(longest));
+}
+
 static void hosts_pointers_and_urls(void **state) {
     (void)state;
     assert_true(host_valid("a") && host_valid("api.example.com") && host_valid("10.0.0.1") &&
@@ -132,7 +152,8 @@ static void hosts_pointers_and_urls(void **state) {
     assert_false(pointer_valid("a") || pointer_valid("/~") || pointer_valid("/~2"));
     assert_true(url_valid("http://h") && url_valid("https://h:1/p?q") && url_valid("http://[::1]/"));
     assert_false(url_valid("http://") || url_valid("http:///p") || url_valid("ftp://h") ||
-                 url_valid("http://h /") || url_valid("h") || url_valid("http://h\n"));
+                 url_valid("http://h /") || url_valid("h") || url_valid("http://h\n") ||
+                 url_valid("http://h/\x7f"));
 }
 
 int test_value(void) {
@@ -145,6 +166,7 @@ int test_value(void) {
         cmocka_unit_test(numbers),
         cmocka_unit_test(numbers_of_json),
         cmocka_unit_test(names_and_tokens),
+        cmocka_unit_test(hosts_are_bounded),
         cmocka_unit_test(hosts_pointers_and_urls),
     };
     return cmocka_run_group_tests_name("value", tests, NULL, NULL);

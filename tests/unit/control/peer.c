@@ -19,17 +19,20 @@ static const char *method_name(struct evhttp_request *request) {
     }
 }
 
+static void note_field(struct evhttp_request *request, const char *name, char *text, size_t size) {
+    const char *value = evhttp_find_header(evhttp_request_get_input_headers(request), name);
+    snprintf(text, size, "%s", value ? value : "-");
+}
+
 static void note(struct peer_call *call, struct evhttp_request *request) {
-    struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
     struct evbuffer *body = evhttp_request_get_input_buffer(request);
-    const char *type = evhttp_find_header(headers, "Content-Type");
-    const char *host = evhttp_find_header(headers, "Host");
     ev_ssize_t len = evbuffer_copyout(body, call->body, sizeof call->body - 1);
     call->body[len > 0 ? len : 0] = '\0';
     snprintf(call->method, sizeof call->method, "%s", method_name(request));
     snprintf(call->uri, sizeof call->uri, "%s", evhttp_request_get_uri(request));
-    snprintf(call->type, sizeof call->type, "%s", type ? type : "-");
-    snprintf(call->host, sizeof call->host, "%s", host ? host : "-");
+    note_field(request, "Content-Type", call->type, sizeof call->type);
+    note_field(request, "Host", call->host, sizeof call->host);
+    note_field(request, "Grpc-Metadata-hasleader", call->leader, sizeof call->leader);
 }
 
 static void reply(struct evhttp_request *request, int status, const char *body) {

@@ -11,6 +11,7 @@ struct evhttp;
 struct evhttp_request;
 struct peer_call {
     char method[8], uri[512], body[1024], type[64], host[128];
+    char leader[8]; // Grpc-Metadata-hasleader
 };
 struct peer {
     struct event_base *base;

@@ -78,6 +78,14 @@ static void a_foreign_page_changes_nothing(void **state) {
     assert_int_equal(access_judge(&call, NULL), ACCESS_FOREIGN_ORIGIN);
     call.origin = "https://127.0.0.1:9901"; // another scheme is another origin
     assert_int_equal(access_judge(&call, NULL), ACCESS_FOREIGN_ORIGIN);
+    call.secure = true;
+    call.content_type = NULL;
+    assert_int_equal(access_judge(&call, NULL), ACCESS_CONTENT_TYPE);
+    call.content_type = "application/json";
+    assert_int_equal(access_judge(&call, NULL), ACCESS_ALLOWED);
+    call.origin = "http://127.0.0.1:9901";
+    assert_int_equal(access_judge(&call, NULL), ACCESS_FOREIGN_ORIGIN);
+    call.secure = false;
     call.origin = "http://127.0.0.1:8000"; // another port too
     assert_int_equal(access_judge(&call, NULL), ACCESS_FOREIGN_ORIGIN);
     call.origin = NULL;
@@ -100,8 +108,10 @@ static void our_own_page_may_with_json(void **state) {
 
 static void every_verdict_has_words(void **state) {
     (void)state;
-    for (int i = ACCESS_ALLOWED; i <= ACCESS_CONTENT_TYPE; i++)
+    for (int i = ACCESS_ALLOWED; i < ACCESS_VERDICTS; i++) {
         assert_true(strlen(access_message((enum access_verdict)i)) > 5);
+        assert_true(strlen(access_reason_name((enum access_verdict)i)) > 5);
+    }
 }
 
 int test_access(void) {

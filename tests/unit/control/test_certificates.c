@@ -66,14 +66,14 @@ static void the_log_has_them_once_a_day(void **state) {
 static void each_is_measured_once_by_who_shows_it(void **state) {
     (void)state;
     struct certificates certificates = {0};
-    struct strbuf out = {0};
+    struct exposition out = {0};
     static const char listener[] = "[::]:8443", pool[] = "green";
     add(&certificates, listener, NULL, "/a.pem", NOW, NOW + 30 * DAY);
     add(&certificates, listener, NULL, "/a.pem", NOW, NOW + 30 * DAY);
     add(&certificates, listener, NULL, "/b \"b\".pem", NOW, NOW + 1);
     add(&certificates, NULL, pool, "/a.pem", NOW, NOW + 30 * DAY);
     certificates_write(&certificates, &out);
-    const char *samples = strstr(strbuf_text(&out), "\nsluice_certificate");
+    const char *samples = strstr(strbuf_text(&out.text), "\nsluice_certificate");
     assert_non_null(samples);
     assert_string_equal(
         samples,
@@ -83,7 +83,7 @@ static void each_is_measured_once_by_who_shows_it(void **state) {
         "\\\"b\\\".pem\"} "
         "1800000001\n"
         "sluice_certificate_expiry_timestamp_seconds{pool=\"green\",certificate=\"/a.pem\"} 1802592000\n");
-    strbuf_free(&out);
+    strbuf_free(&out.text);
     certificates_free(&certificates);
 }
 

@@ -1,14 +1,18 @@
 // The journal on a real disk: whole or not at all, whatever ends the writer.
 #include "../../../src/control/journal.h"
+#include "base/mem.h"
 #include "base/random.h"
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,6 +52,12 @@ static void collect(struct slice line, void *context) {
     struct lines *lines = context;
     size_t used = strlen(lines->text);
     snprintf(lines->text + used, sizeof lines->text - used, "%.*s;", (int)line.len, line.at);
+}
+
+static void first_letters(struct slice line, void *context) {
+    struct lines *lines = context;
+    size_t used = strlen(lines->text);
+    snprintf(lines->text + used, sizeof lines->text - used, "%c", line.at[0]);
 }
 
 static const char *read_lines(struct journal *journal, unsigned last) {
@@ -114,6 +124,137 @@ static void a_torn_line_is_cut_off(void **state) {
     journal_close(journal);
 }
 
+// Nor in the file before, whose last line must not run into the first of this one.
+static void a_torn_line_before_is_none(void **state) {
+    (void)state;
+    struct error error;
+    journal_close(opened());
+    append("decisions.1.jsonl", "first\nhalf of a li");
+    struct journal *journal = opened();
+    assert_string_equal(read_lines(journal, 9), "first;");
+    assert_true(journal_decide(journal, SLICE("next"), &error));
+    assert_string_equal(read_lines(journal, 9), "first;next;");
+    journal_close(journal);
+}
+
+// A disk that takes half a line and does not give it back (this program's ftruncate goes before the
+// library's).
+static bool truncation_fails;
+
+int ftruncate(int fd, off_t length) {
+    if (truncation_fails) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_ftruncate, fd, length);
+}
+
+// A torn line that cannot even be taken back is a line of its own, and the next decision is whole.
+static void a_line_that_stays_torn_swallows_nothing(void **state) {
+    (void)state;
+    struct error error;
+    struct rlimit before, small = {10, 10};
+    struct journal *journal = opened();
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_true(journal_decide(journal, SLICE("first"), &error));
+    truncation_fails = true;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0); // room for four bytes more
+    assert_false(journal_decide(journal, SLICE("half a line"), &error));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_non_null(strstr(error.text, "nor take back half a line"));
+    assert_true(journal_decide(journal, SLICE("second"), &error));
+    truncation_fails = false;
+    assert_true(journal_decide(journal, SLICE("third"), &error));
+    assert_string_equal(read_lines(journal, 9), "first;half;second;third;");
+    journal_close(journal);
+    signal(SIGXFSZ, handler);
+}
+
+static bool of_fours(struct slice line, void *context) {
+    (void)context;
+    return line.at[0] % 4 == 0;
+}
+
+// Past 16 MiB the file becomes the one before, whose lines are read first; the one before that is gone.
+static void a_full_file_is_followed_by_another(void **state) {
+    (void)state;
+    enum { LONG = 1 << 20 };
+    struct error error;
+    struct journal *journal = opened();
+    char *line = mem_alloc(LONG);
+    memset(line, 'x', LONG);
+    for (int i = 0; i < 33; i++) { // 16 + 16 + 1
+        line[0] = (char)('A' + i);
+        assert_true(journal_decide(journal, slice_make(line, LONG - 1), &error));
+    }
+    mem_free(line);
+    static struct lines lines;
+    lines.text[0] = '\0';
+    journal_read(journal, 33, of_fours, first_letters, &lines);
+    assert_string_equal(lines.text, "TX\\`"); // of Q to ` in the one before, and a
+    static const struct {
+        const char *name;
+        off_t size;
+    } files[] = {{"decisions.jsonl", LONG}, {"decisions.1.jsonl", 16 * LONG}};
+    for (size_t i = 0; i < 2; i++) {
+        char path[128];
+        struct stat info;
+        snprintf(path, sizeof path, "%s/%s", folder, files[i].name);
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_size, files[i].size);
+    }
+    journal_close(journal);
+}
+
+// The line that is looked for may be longer than what is read at once.
+static void a_long_torn_line_is_cut_off(void **state) {
+    (void)state;
+    char torn[9001];
+    memset(torn, 'y', sizeof torn - 1);
+    torn[sizeof torn - 1] = '\0';
+    journal_close(opened());
+    append("decisions.jsonl", torn); // no whole line at all
+    struct journal *journal = opened();
+    assert_string_equal(read_lines(journal, 9), "");
+    journal_close(journal);
+    append("decisions.jsonl", "whole\n");
+    append("decisions.jsonl", torn);
+    journal = opened();
+    assert_string_equal(read_lines(journal, 9), "whole;");
+    journal_close(journal);
+}
+
+// Whatever stands where a state should be is told, and is no state.
+static void what_cannot_be_read_is_said(void **state) {
+    (void)state;
+    struct error error;
+    struct strbuf text = {0};
+    char path[128];
+    struct journal *journal = opened();
+    snprintf(path, sizeof path, "%s/rollouts/chat.json", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(journal_load(journal, "chat", &text, &error), JOURNAL_UNREADABLE);
+    assert_non_null(strstr(error.text, "rollouts/chat.json: Is a directory"));
+    assert_false(journal_save(journal, "chat", SLICE("x"), &error));
+    assert_non_null(strstr(error.text, "cannot save the state of route chat"));
+    snprintf(path, sizeof path, "%s/rollouts/chat.new", folder);
+    assert_int_equal(access(path, F_OK), -1); // nothing is left of the attempt
+    strbuf_free(&text);
+    journal_close(journal);
+    static const char *const blocked[] = {"lock", "rollouts", "decisions.jsonl"};
+    for (size_t i = 0; i < sizeof blocked / sizeof *blocked; i++) {
+        char state_dir[128], inside[160];
+        snprintf(state_dir, sizeof state_dir, "%s/of-%zu", folder, i);
+        snprintf(inside, sizeof inside, "%s/%s", state_dir, blocked[i]);
+        assert_int_equal(mkdir(state_dir, 0700), 0);
+        assert_int_equal(i == 1 ? mknod(inside, S_IFREG | 0600, 0) : mkdir(inside, 0700), 0);
+        assert_null(journal_open(state_dir, &error));
+        assert_non_null(strstr(error.text, inside));
+    }
+}
+
 static void one_daemon_has_it(void **state) {
     (void)state;
     struct error error;
@@ -122,6 +263,29 @@ static void one_daemon_has_it(void **state) {
     assert_non_null(strstr(error.text, "another sluice"));
     journal_close(journal);
     journal_close(opened());
+}
+
+static void it_goes_to_another_process_and_back(void **state) {
+    (void)state;
+    struct error error;
+    struct journal *first = opened();
+    assert_true(journal_save(first, "handed", SLICE("{\"a\":1}"), &error));
+    journal_release(first);
+    assert_false(journal_save(first, "handed", SLICE("{\"a\":2}"), &error));
+    assert_non_null(strstr(error.text, "handed over"));
+    assert_false(journal_decide(first, SLICE("{}"), &error));
+    struct journal *second = opened();
+    assert_false(journal_retake(first, &error));
+    assert_true(journal_save(second, "handed", SLICE("{\"a\":3}"), &error));
+    assert_true(journal_decide(second, SLICE("{\"of\":\"the second\"}"), &error));
+    journal_close(second);
+    assert_true(journal_retake(first, &error));
+    struct strbuf state_text = {0};
+    assert_int_equal(journal_load(first, "handed", &state_text, &error), JOURNAL_FOUND);
+    assert_string_equal(strbuf_text(&state_text), "{\"a\":3}");
+    assert_true(journal_decide(first, SLICE("{\"of\":\"the first\"}"), &error));
+    strbuf_free(&state_text);
+    journal_close(first);
 }
 
 static void what_cannot_be_written_is_said(void **state) {
@@ -222,7 +386,13 @@ int test_journal(void) {
         cmocka_unit_test_setup_teardown(states_are_kept_by_route, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(decisions_come_back_in_order, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_torn_line_is_cut_off, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_torn_line_before_is_none, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_line_that_stays_torn_swallows_nothing, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_full_file_is_followed_by_another, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_long_torn_line_is_cut_off, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_cannot_be_read_is_said, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(one_daemon_has_it, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(it_goes_to_another_process_and_back, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_said, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(kill_at_any_moment, make_folder, remove_folder),
     };

@@ -1,9 +1,11 @@
 // The parts of the control thread around a real data plane of one worker: reload, weights, status.
 #include "../../../src/control/admin.h"
+#include "../../../src/control/denials.h"
 #include "../../../src/control/metrics_page.h"
 #include "../../../src/control/reload.h"
 #include "../../../src/control/rollouts.h"
 #include "../../../src/control/scores.h"
+#include "../../../src/control/span_exporter.h"
 #include "../../../src/control/status_json.h"
 #include "../../../src/control/task_journal.h"
 #include "base/clock.h"
@@ -32,6 +34,15 @@ static void on_adopted(uint64_t number, uint64_t at_ns, void *context) {
 }
 static void on_learned(void *context) {
     (void)context;
+}
+
+static void on_spans(struct strbuf take_spans, unsigned count, void *context) {
+    (void)count, (void)context;
+    strbuf_free(&take_spans);
+}
+
+static void on_released(size_t bytes, void *context) {
+    (void)bytes, (void)context;
 }
 
 static void on_drained(void *context) {
@@ -98,10 +109,12 @@ static int open_scene(void **state) {
     control->started_ms = clock_wall_ms();
     control->started_ns = clock_monotonic_ns();
     adoption_init(&control->adoption);
-    struct data_plane_events events = {on_failing, on_adopted, on_learned, on_drained, scene};
+    struct data_plane_events events = {on_failing, on_adopted, on_learned, on_spans, on_drained, scene};
     control->plane = data_plane_start(1, control->base, &events, &error);
     assert_non_null(control->plane);
     control->tickets = tls_tickets_new();
+    control->spans = span_exporter_new(
+        control->base, &(struct span_exporter_settings){.version = "1.2.3", .released = on_released});
     control->registry = registry_new(1);
     control->directory = directory_new(1);
     control->publisher = publisher_new(control->base, control->plane);
@@ -109,6 +122,7 @@ static int open_scene(void **state) {
     control->health = health_new(control->base, control->publisher, "1.2.3");
     control->ejector = ejector_new(control->base, control->publisher, control->directory);
     control->scores = scores_new(10);
+    control->denials = denials_new();
     control->rates = rates_new(control->scores);
     control->tasks = task_journal_new(control->state_dir ? control->state_dir : "/nonexistent");
     control->rollouts = rollouts_new(control);
@@ -126,6 +140,7 @@ static int close_scene(void **state) {
     admin_free(control->admin);
     reloader_free(control->reloader);
     rollouts_free(control->rollouts);
+    span_exporter_free(control->spans);
     task_journal_free(control->tasks);
     adoption_free(&control->adoption);
     ejector_free(control->ejector);
@@ -133,6 +148,7 @@ static int close_scene(void **state) {
     hosts_free(control->hosts);
     rates_free(control->rates);
     scores_free(control->scores);
+    denials_free(control->denials);
     publisher_free(control->publisher);
     data_plane_stop(control->plane);
     directory_free(control->directory);
@@ -289,12 +305,13 @@ static void reloads_wait_for_each_other_and_each_reads_the_file_anew(void **stat
                         "failure");
     assert_int_equal(json_integer_value(at(root, "config", "last_reload", "diagnostics", "0", "line")), 13);
     json_decref(root);
-    struct strbuf page = {0};
+    struct exposition page = {0};
     metrics_page_write(&scene->control, &page);
-    assert_non_null(strstr(strbuf_text(&page), "sluice_config_reload_total{result=\"failure\"} 1\n"));
+    assert_non_null(strstr(strbuf_text(&page.text), "sluice_config_reload_total{result=\"failure\"} 1\n"));
+    assert_non_null(strstr(strbuf_text(&page.text), "\nsluice_config_last_reload_successful 0\n"));
     assert_non_null(
-        strstr(strbuf_text(&page), "sluice_variant_weight{route=\"chat\",variant=\"canary\"} 5\n"));
-    strbuf_free(&page);
+        strstr(strbuf_text(&page.text), "sluice_variant_weight{route=\"chat\",variant=\"canary\"} 5\n"));
+    strbuf_free(&page.text);
 }
 
 int test_reload(void) {

@@ -145,6 +145,246 @@ static void what_changed_is_noticed(void **state) {
     end(&from);
 }
 
+// The text of write_some with `from` replaced by `to`, once.
+static void replaced(struct strbuf *text, const char *from, const char *to, struct strbuf *out) {
+    const char *whole = strbuf_text(text), *at = strstr(whole, from);
+    if (!at)
+        fail_msg("%s is not in %s", from, whole);
+    strbuf_clear(out);
+    strbuf_append(out, whole, (size_t)(at - whole));
+    strbuf_string(out, to);
+    strbuf_string(out, at + strlen(from));
+}
+
+static void what_cannot_be_is_refused(void **state) {
+    (void)state;
+    static const char values[] = "its version, step, times or weights cannot be",
+                      states[] = "its state or hold is not known";
+    static const struct {
+        const char *from, *to, *said;
+    } cases[] = {
+        {"\"format\":1", "\"format\":0", "its format is not 1"},
+        {"\"format\":1", "\"format\":1,\"format\":1", "duplicate object key"},
+        {"\"state\":\"step\"", "\"state\":\"stepping\"", states},
+        {"\"state\":\"step\"", "\"state\":3", states},
+        {"\"hold\":\"signal\"", "\"hold\":\"\"", states},
+        {"\"left\":\"watch\"", "\"lost\":\"watch\"", states},
+        {"\"step\":1,", "\"step\":-1,", values},
+        {"\"step\":1,", "\"step\":1000001,", values},
+        {"\"version\":\"v2 ", "\"revision\":\"v2 ", values},
+        {"\"state_ms\":12345", "\"state_ms\":-12345", values},
+        {"\"total_ms\":23456", "\"total_ms\":-1", values},
+        {"\"reached\":501", "\"reached\":10001", values},
+        {"\"asked\":2502", "\"asked\":-1", values},
+        {"\"from_weight\":503", "\"from_weight\":65536", values},
+    };
+    struct scene from, to;
+    struct strbuf text = {0}, edited = {0};
+    struct error error;
+    write_some(&from, &text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool same;
+        replaced(&text, cases[i].from, cases[i].to, &edited);
+        begin(&to, yaml);
+        struct machine before = to.machine;
+        if (rollout_record_read(&to.record, strbuf_as_slice(&edited), &same, &error) ||
+            !strstr(error.text, cases[i].said))
+            fail_msg("%s: %s", cases[i].to, error.text);
+        assert_memory_equal(&before, &to.machine, sizeof before);
+        end(&to);
+    }
+    char longer[sizeof from.machine.version + 32] = "\"version\":\"";
+    memset(longer + strlen(longer), 'v', sizeof from.machine.version);
+    replaced(&text, "\"version\":\"v2 ", longer, &edited);
+    begin(&to, yaml);
+    assert_false(rollout_record_read(&to.record, strbuf_as_slice(&edited), &(bool){false}, &error));
+    assert_string_equal(error.text, values);
+    end(&to);
+    strbuf_free(&text);
+    strbuf_free(&edited);
+    end(&from);
+}
+
+// Weights that are not a whole together, or names that are others: it is another rollout.
+static void another_rollout_is_noticed(void **state) {
+    (void)state;
+    static const struct {
+        const char *from, *to;
+        bool same;
+    } cases[] = {
+        {"\"stable\":9500", "\"stable\":9500", true},
+        {"\"stable\":9500", "\"stable\":9499", false},
+        {"\"stable\":9500", "\"stable\":9500,\"gone\":0", true},
+        {"\"stable\":9500", "\"stable\":9000,\"gone\":500", false},
+        {"\"stable\":9500,\"canary\":500", "\"stable\":10500,\"canary\":-500", false},
+        {"\"stable\":9500,\"canary\":500", "\"stable\":10000", true},
+        {"\"strategy\":\"canary\"", "\"strategy\":\"rolling\"", false},
+        {"\"baseline\":\"stable\"", "\"baseline\":\"canary\"", false},
+        {"\"candidate\":\"canary\"", "\"candidate\":null", false},
+    };
+    struct scene from, to;
+    struct strbuf text = {0}, edited = {0};
+    write_some(&from, &text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error error = {{0}};
+        bool same = !cases[i].same;
+        replaced(&text, cases[i].from, cases[i].to, &edited);
+        begin(&to, yaml);
+        if (!rollout_record_read(&to.record, strbuf_as_slice(&edited), &same, &error) ||
+            same != cases[i].same)
+            fail_msg("%s: %s", cases[i].to, error.text);
+        end(&to);
+    }
+    strbuf_free(&text);
+    strbuf_free(&edited);
+    end(&from);
+}
+
+// A guard's evidence goes to the guard that asks the same, and to no other.
+static void evidence_goes_to_its_question(void **state) {
+    (void)state;
+    static const struct {
+        const char *from, *to;
+        bool kept;
+    } cases[] = {
+        {"\"name\":\"error_rate\"", "\"name\":\"error_rate\"", true},
+        {"\"name\":\"error_rate\"", "\"name\":\"refusals\"", false},
+        {"\"name\":\"error_rate\"", "\"label\":\"error_rate\"", false},
+        {"\"role\":\"guard\"", "\"role\":\"signal\"", true}, // what it is used for may change
+        {"\"role\":\"guard\"", "\"role\":\"limit\"", false},
+        {"\"role\":\"guard\"", "\"role\":2", false},
+        {"\"limit\":null", "\"limit\":0.5", false},
+        {"\"margin\":1.0", "\"margin\":1.5", false},
+        {"\"harmful\"", "\"variant\":\"canary\",\"harmful\"", false},
+    };
+    struct scene from, to;
+    struct strbuf text = {0}, edited = {0};
+    write_some(&from, &text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error error = {{0}};
+        bool same;
+        replaced(&text, cases[i].from, cases[i].to, &edited);
+        begin(&to, yaml);
+        assert_true(rollout_record_read(&to.record, strbuf_as_slice(&edited), &same, &error));
+        const struct guard *guard = &to.trial.guards[0];
+        if ((guard->total.baseline > 0) != cases[i].kept || (guard->harm.batches > 0) != cases[i].kept)
+            fail_msg("%s: %g requests, %u batches", cases[i].to, guard->total.baseline, guard->harm.batches);
+        assert_true(to.trial.guards[1].candidate.count > 0);
+        end(&to);
+    }
+    strbuf_free(&text);
+    strbuf_free(&edited);
+    end(&from);
+}
+
+enum figure {
+    SEEN,
+    EVENTS,
+    RESTARTS,
+    PRODUCT,
+    LINE,
+    TOTAL,
+    HISTORY,
+    COUNT,
+    MEAN,
+    DEVIATIONS,
+    SHARE,
+    FIGURES
+};
+
+static void spoil(struct trial *trial, enum figure figure) {
+    struct guard *errors = &trial->guards[0], *scores = &trial->guards[1];
+    switch (figure) {
+    case SEEN:
+        errors->harm.seen = -50; // with the guess's 50 it is nothing, to divide by
+        errors->harm.events = -0.5;
+        break;
+    case EVENTS:
+        errors->harm.events = errors->harm.seen + 1;
+        break;
+    case RESTARTS:
+        errors->harm.restarts = UINT32_MAX; // the next one is the first
+        break;
+    case PRODUCT:
+        errors->harm.product[0] = -INFINITY; // null
+        break;
+    case LINE:
+        guard_watch(errors, true);
+        errors->watch.settings.delta = -3;
+        break;
+    case TOTAL:
+        errors->total.candidate = -1;
+        break;
+    case HISTORY:
+        errors->history = (struct guard_batch){.baseline = -1000, .baseline_events = 5};
+        break;
+    case COUNT:
+        scores->baseline.count = 1e300;
+        break;
+    case MEAN:
+        scores->baseline.mean = -1e300;
+        break;
+    case DEVIATIONS:
+        scores->baseline.deviations = -1;
+        break;
+    case SHARE:
+        trial->share = -0.5;
+        break;
+    case FIGURES:
+        break;
+    }
+}
+
+static bool left_out(const struct trial *trial, enum figure figure) {
+    const struct guard *errors = &trial->guards[0], *scores = &trial->guards[1];
+    switch (figure) {
+    case LINE:
+        return errors->watch.count == 0;
+    case TOTAL:
+        return errors->total.baseline == 0;
+    case HISTORY:
+        return errors->history.baseline == 0;
+    case COUNT:
+    case MEAN:
+    case DEVIATIONS:
+        return scores->baseline.count == 0;
+    case SHARE:
+        return trial->share == 0;
+    default:
+        return errors->harm.batches == 0 && errors->harm.seen == 0;
+    }
+}
+
+// What no experiment has makes evidence that is no number, and no harm would ever be found.
+static void figures_that_cannot_be_are_left_out(void **state) {
+    (void)state;
+    for (int figure = 0; figure < FIGURES; figure++) {
+        struct scene from, to;
+        struct strbuf text = {0}, spoilt = {0};
+        struct error error;
+        struct guard_outcome outcomes[GUARDS_MOST];
+        struct judgement judgement;
+        write_some(&from, &text);
+        spoil(&from.trial, (enum figure)figure);
+        rollout_record_write(&from.record, &spoilt);
+        begin(&to, yaml);
+        assert_true(rollout_record_read(&to.record, strbuf_as_slice(&spoilt), &(bool){false}, &error));
+        if (!left_out(&to.trial, (enum figure)figure))
+            fail_msg("figure %d was taken", figure);
+        assert_true(to.trial.guards[0].fine.batches > 0 && to.trial.guards[1].candidate.count > 0);
+        guard_watch(&to.trial.guards[0], to.trial.guards[0].watching); // as every tick does
+        for (int i = 0; i < 20; i++)
+            guard_feed(&to.trial.guards[0], &(struct guard_batch){95, 1, 5, 4}, false);
+        trial_judge(&to.trial, outcomes, &judgement);
+        assert_true(isfinite(outcomes[0].log_harm) && isfinite(outcomes[1].log_harm));
+        assert_int_equal(outcomes[0].verdict, VERDICT_FAIL);
+        strbuf_free(&text);
+        strbuf_free(&spoilt);
+        end(&from);
+        end(&to);
+    }
+}
+
 static void damage_is_refused(void **state) {
     (void)state;
     struct scene from, to;
@@ -186,6 +426,10 @@ int test_rollout_record(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_comes_back),
         cmocka_unit_test(what_changed_is_noticed),
+        cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(another_rollout_is_noticed),
+        cmocka_unit_test(evidence_goes_to_its_question),
+        cmocka_unit_test(figures_that_cannot_be_are_left_out),
         cmocka_unit_test(damage_is_refused),
     };
     return cmocka_run_group_tests_name("rollout_record", tests, NULL, NULL);

@@ -22,19 +22,19 @@ static void sums_and_counts(void **state) {
     (void)state;
     struct config *config = two_variants();
     struct scores *scores = scores_new(10);
-    struct strbuf out = {0};
+    struct exposition out = {0};
     scores_add(scores, "chat", "a", "quality", 0.25);
     scores_add(scores, "chat", "a", "quality", 0.5);
     scores_add(scores, "chat", "b", "helpful", 1);
     scores_add(scores, "gone", "a", "quality", 1);
     scores_add(scores, "chat", "gone", "quality", 1);
     scores_write(scores, config, &out);
-    const char *text = strstr(strbuf_text(&out), "\nsluice_score");
+    const char *text = strstr(strbuf_text(&out.text), "\nsluice_score");
     assert_string_equal(text, "\nsluice_score_sum{route=\"chat\",variant=\"a\",metric=\"quality\"} 0.75\n"
                               "sluice_score_count{route=\"chat\",variant=\"a\",metric=\"quality\"} 2\n"
                               "sluice_score_sum{route=\"chat\",variant=\"b\",metric=\"helpful\"} 1\n"
                               "sluice_score_count{route=\"chat\",variant=\"b\",metric=\"helpful\"} 1\n");
-    strbuf_free(&out);
+    strbuf_free(&out.text);
     scores_free(scores);
     config_unref(config);
 }
@@ -43,7 +43,7 @@ static void names_are_bounded(void **state) {
     (void)state;
     struct config *config = two_variants();
     struct scores *scores = scores_new(3);
-    struct strbuf out = {0};
+    struct exposition out = {0};
     for (int i = 0; i < 500; i++) {
         char metric[20];
         snprintf(metric, sizeof metric, "m%d", i % 100);
@@ -51,14 +51,14 @@ static void names_are_bounded(void **state) {
     }
     scores_write(scores, config, &out);
     unsigned lines = 0, counted = 0;
-    for (const char *at = strbuf_text(&out); (at = strstr(at, "sluice_score_count{")) != NULL; at++) {
+    for (const char *at = strbuf_text(&out.text); (at = strstr(at, "sluice_score_count{")) != NULL; at++) {
         lines++;
         counted += (unsigned)atoi(strchr(at, '}') + 1);
     }
     assert_int_equal(lines, 5); // three, and "other" of each variant
     assert_int_equal(counted, 500);
-    assert_non_null(strstr(strbuf_text(&out), "variant=\"a\",metric=\"other\""));
-    strbuf_free(&out);
+    assert_non_null(strstr(strbuf_text(&out.text), "variant=\"a\",metric=\"other\""));
+    strbuf_free(&out.text);
     scores_free(scores);
     config_unref(config);
 }

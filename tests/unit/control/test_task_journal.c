@@ -83,9 +83,32 @@ static void a_full_disk_is_waited_for(void **state) {
     task_journal_free(journal);
 }
 
+// A time that no clock shows is a damaged line: it must not keep its task for ever.
+static void a_time_out_of_bounds_is_damage(void **state) {
+    (void)state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/tasks.jsonl", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 3; i++)
+        fprintf(file,
+                "{\"route\":\"chat\",\"id\":\"task-%d\",\"variant\":\"v\",\"endpoint\":\"http://"
+                "a\",\"used_ms\":%s}\n",
+                i,
+                i == 0   ? "1e300"
+                : i == 1 ? "9007199254740992"
+                         : "9007199254740994");
+    assert_int_equal(fclose(file), 0);
+    struct task_journal *journal = task_journal_new(folder);
+    open_table(journal);
+    assert_int_equal(task_journal_known(journal, "chat"), 1);
+    task_journal_free(journal);
+}
+
 int test_task_journal(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_is_waited_for),
+        cmocka_unit_test(a_time_out_of_bounds_is_damage),
     };
     return cmocka_run_group_tests_name("task_journal", tests, make_folder, remove_folder);
 }

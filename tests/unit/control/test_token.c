@@ -14,8 +14,7 @@ static char *read_from(const char *text, size_t len, struct error *error) {
     assert_non_null(file);
     assert_int_equal(fwrite(text, 1, len, file), len);
     fclose(file);
-    bool open_to_all;
-    return token_read(path, &open_to_all, error);
+    return token_read(path, error);
 }
 
 static void the_first_line_without_its_end(void **state) {
@@ -40,8 +39,7 @@ static void empty_missing_or_huge_is_an_error_that_names_the_file(void **state) 
     memset(huge, 'x', sizeof huge);
     assert_null(read_from(huge, sizeof huge, &error));
     assert_non_null(strstr(error.text, "too long"));
-    bool open_to_all;
-    assert_null(token_read("/nonexistent/token", &open_to_all, &error));
+    assert_null(token_read("/nonexistent/token", &error));
     assert_non_null(strstr(error.text, "/nonexistent/token"));
 }
 

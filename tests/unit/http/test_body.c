@@ -27,6 +27,24 @@ static void counts_a_length(void **state) {
     assert_int_equal(used, 0);
 }
 
+// What the kernel moved from socket to socket counts as what was read.
+static void counts_what_passed_unread(void **state) {
+    (void)state;
+    struct body body;
+    size_t data, used;
+    enum reject reject;
+    struct framing framing = {.kind = BODY_LENGTH, .length = 10};
+    body_start(&body, &framing);
+    assert_int_equal(feed(&body, "abc", 3, &data, &used, &reject), BODY_MORE);
+    body_passed(&body, 4);
+    assert_int_equal(body.bytes, 7);
+    assert_int_equal(body.left, 3);
+    assert_false(body.complete);
+    body_passed(&body, 3);
+    assert_int_equal(body.bytes, 10);
+    assert_true(body.complete && body_end(&body));
+}
+
 static void nothing_is_complete_at_once(void **state) {
     (void)state;
     struct body body;
@@ -74,6 +92,7 @@ static void ends_with_the_connection(void **state) {
 int test_body(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_a_length),
+        cmocka_unit_test(counts_what_passed_unread),
         cmocka_unit_test(nothing_is_complete_at_once),
         cmocka_unit_test(walks_chunks),
         cmocka_unit_test(ends_with_the_connection),

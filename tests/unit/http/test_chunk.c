@@ -1,5 +1,7 @@
 #include "http/chunk.h"
 #include "unit.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
 struct outcome {
@@ -52,6 +54,26 @@ static void splits_everywhere(void **state) {
         }
 }
 
+// Extensions are checked and dropped; each of these is one (RFC 9112 7.1.1), each followed by a whole chunk.
+static void drops_extensions(void **state) {
+    (void)state;
+    static const char *const extensions[] = {
+        ";a",      ";a;b",    " ; a",        "\t;\ta",      ";a=b",        ";a =b",
+        ";a = b",  ";a=\"\"", ";a=\"b\";c",  ";a=\"b\" ;c", ";a=\"\\\"\"", ";a=b;c=d",
+        ";a=b ;c", ";a ;b",   ";a= \t\"b\"", ";a=b \t ;c",  ";a \t =b",    ";a=\"b c;d\"",
+    };
+    static struct outcome got;
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+        char bytes[128];
+        int len = snprintf(bytes, sizeof bytes, "3%s\r\nabc\r\n0%s\r\n\r\n", extensions[i], extensions[i]);
+        for (size_t cut = 0; cut <= (size_t)len; cut++) {
+            decode(slice_make(bytes, (size_t)len), cut, (size_t)len, &got);
+            if (got.result != CHUNK_DONE || !slice_equal(slice_make(got.content, got.data), SLICE("abc")))
+                fail_msg("%s cut at %zu", extensions[i], cut);
+        }
+    }
+}
+
 #define BAD(literal, reason) \
     { {literal, sizeof(literal) - 1}, reason }
 static const struct {
@@ -91,6 +113,13 @@ static const struct {
     BAD("5;a=\"b\\\r\nhello\r\n", REJECT_BAD_CHUNK),
     BAD("5;a=\"b\"c\r\nhello\r\n", REJECT_BAD_CHUNK),
     BAD("5;\x01\r\nhello\r\n", REJECT_BAD_CHUNK),
+    BAD("5;=b\r\nhello\r\n", REJECT_BAD_CHUNK),
+    BAD("5;a,b\r\nhello\r\n", REJECT_BAD_CHUNK),
+    BAD("5;a =\r\nhello\r\n", REJECT_BAD_CHUNK),
+    BAD("5;a b\r\nhello\r\n", REJECT_BAD_CHUNK),
+    BAD("5;a=b,\r\nhello\r\n", REJECT_BAD_CHUNK),
+    BAD("5;a= ;b\r\nhello\r\n", REJECT_BAD_CHUNK),
+    BAD("5;a=\"b\" \r\nhello\r\n", REJECT_BAD_CHUNK),
     BAD("5\r\nhelloXX0\r\n\r\n", REJECT_BAD_CHUNK),
     BAD("5\r\nhello\n0\r\n\r\n", REJECT_BAD_CHUNK),
     BAD("5\r\nhello\r0\r\n\r\n", REJECT_BAD_CHUNK),
@@ -165,9 +194,16 @@ static enum chunk_result many(const char *prefix, const char *piece, size_t piec
 
 static void bounds_what_is_dropped(void **state) {
     (void)state;
-    // The line's limit counts from behind ';' to CR inclusive: 255 bytes of name fit.
+    // The line's limit counts from behind the size up to CR, ';' and blanks in front of it included, and a
+    // byte past it is refused when it comes, not when the next one does.
     assert_int_equal(many("1;", "x", 255, "\r\na"), CHUNK_MORE);
-    assert_int_equal(many("1;", "x", 256, "\r\na"), CHUNK_REJECTED);
+    assert_int_equal(many("1;", "x", 255, ""), CHUNK_MORE);
+    assert_int_equal(many("1;", "x", 256, ""), CHUNK_REJECTED);
+    assert_int_equal(many("1", " ", 256, ""), CHUNK_MORE);
+    assert_int_equal(many("1", " ", 257, ""), CHUNK_REJECTED);
+    assert_int_equal(many("1 ;x =", " ", 252, "v\r\na"), CHUNK_REJECTED);
+    assert_int_equal(many("1 ;x =", " ", 250, "v\r\na"), CHUNK_MORE);
+    assert_int_equal(many("", "1;0123456\r\na\r\n", 2048, "1;"), CHUNK_REJECTED);
     assert_int_equal(many("", "1;0123456\r\na\r\n", 2048, "0\r\n\r\n"), CHUNK_DONE); // 8 bytes each: 16 KiB
     assert_int_equal(many("", "1;0123456\r\na\r\n", 2049, "0\r\n\r\n"), CHUNK_REJECTED);
     assert_int_equal(many("0\r\n", "X: 345\r\n", 2047, "\r\n"), CHUNK_DONE);
@@ -210,9 +246,10 @@ static void writes_size_lines(void **state) {
 
 int test_chunk(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(splits_everywhere),       cmocka_unit_test(refuses_hostile_bytes),
-        cmocka_unit_test(stays_broken_and_done),   cmocka_unit_test(bounds_what_is_dropped),
-        cmocka_unit_test(passes_big_chunks_whole), cmocka_unit_test(writes_size_lines),
+        cmocka_unit_test(splits_everywhere),      cmocka_unit_test(drops_extensions),
+        cmocka_unit_test(refuses_hostile_bytes),  cmocka_unit_test(stays_broken_and_done),
+        cmocka_unit_test(bounds_what_is_dropped), cmocka_unit_test(passes_big_chunks_whole),
+        cmocka_unit_test(writes_size_lines),
     };
     return cmocka_run_group_tests_name("chunk", tests, NULL, NULL);
 }

@@ -235,6 +235,33 @@ static void dribbles_long_heads(void **state) {
     free(text);
 }
 
+static void hops_that_are_left(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        bool known;
+        uint64_t hops;
+    } cases[] = {
+        {"", false, 0},
+        {"Max-Forwards: 0\r\n", true, 0},
+        {"max-forwards:  17 \r\n", true, 17},
+        {"Max-Forwards: 18446744073709551615\r\n", true, UINT64_MAX},
+        {"Max-Forwards: 18446744073709551616\r\n", false, 0},
+        {"Max-Forwards: -1\r\n", false, 0},
+        {"Max-Forwards: 1, 2\r\n", false, 0},
+        {"Max-Forwards:\r\n", false, 0},
+        {"Max_Forwards: 3\r\n", false, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char bytes[256];
+        uint64_t hops = 0;
+        int len = snprintf(bytes, sizeof bytes, "OPTIONS / HTTP/1.1\r\nHost: h\r\n%s\r\n", cases[i].line);
+        message_must_read(slice_make(bytes, (size_t)len), &head);
+        if (head_max_forwards(&head, &hops) != cases[i].known || (cases[i].known && hops != cases[i].hops))
+            fail_msg("%s: %llu", cases[i].line, (unsigned long long)hops);
+    }
+}
+
 static void refuses_early(void **state) {
     (void)state;
     static const char *const starts[] = {"\x16\x03\x01",
@@ -263,6 +290,7 @@ int test_head(void) {
         cmocka_unit_test(limits_to_the_byte),
         cmocka_unit_test(counts_fields),
         cmocka_unit_test(dribbles_long_heads),
+        cmocka_unit_test(hops_that_are_left),
         cmocka_unit_test(refuses_early),
     };
     return cmocka_run_group_tests_name("head", tests, NULL, NULL);

@@ -2,6 +2,8 @@
 #include "message.h"
 #include "unit.h"
 
+#include <stdio.h>
+
 static struct head head;
 
 static bool dropped(const char *name) {
@@ -39,6 +41,30 @@ static void connection_cannot_name_all(void **state) {
     hop_mark_request(&head, true);
     for (size_t i = 0; i < head.field_count; i++)
         assert_int_equal(head.fields[i].drop, head.fields[i].id == FIELD_CONNECTION);
+}
+
+// Fields that are called like an option stay where it is only an option; others of its length go.
+static void usual_options_name_no_field(void **state) {
+    (void)state;
+    static const struct {
+        const char *option, *field;
+        bool goes;
+    } cases[] = {
+        {"upgrade", "Upgrade2", false},   {"Upgrade", "UpgradeX", false},     {"X-Seven", "X-Seven", true},
+        {"close", "Close", false},        {"CLOSE", "Close", false},          {"X-Fiv", "x-fiv", true},
+        {"keep-alive", "X-Stays", false}, {"X-Ten-Byte", "x-ten-byte", true}, {"", "X-Stays", false},
+        {" , ,", "X-Stays", false},       {"close,X-Seven", "X-Seven", true}, {"X-Seve", "X-Seven", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char bytes[256];
+        int len =
+            snprintf(bytes, sizeof bytes, "GET / HTTP/1.1\r\nHost: h\r\nConnection: %s\r\n%s: v\r\n\r\n",
+                     cases[i].option, cases[i].field);
+        message_must_read(slice_make(bytes, (size_t)len), &head);
+        hop_mark_request(&head, true);
+        if (dropped(cases[i].field) != cases[i].goes)
+            fail_msg("Connection: %s and %s", cases[i].option, cases[i].field);
+    }
 }
 
 static void removes_spoofed_fields(void **state) {
@@ -103,6 +129,7 @@ int test_hop(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks_hops),
         cmocka_unit_test(connection_cannot_name_all),
+        cmocka_unit_test(usual_options_name_no_field),
         cmocka_unit_test(removes_spoofed_fields),
         cmocka_unit_test(removes_twins_of_framing),
         cmocka_unit_test(marks_responses),

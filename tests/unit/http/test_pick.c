@@ -32,8 +32,11 @@ static void values_are_taken(void **state) {
     expect("{\"x\":{\"id\":1},\"id\":\"a\"}", "/id", "a");
     expect("{ \"job\" : { \"a\":[{\"id\":\"no\"}], \"id\" : 4711 } }", "/job/id", "4711");
     expect("{\"a\":{\"b\":{\"c\":{\"d\":\"deep\"}}}}", "/a/b/c/d", "deep");
+    expect("{\"id\":9223372036854775807}", "/id", "9223372036854775807"); // all that fits 63 bits
+    expect("{\"id\":9223372036854775800}", "/id", "9223372036854775800");
     expect("{\"id\":\"first\",\"id\":\"second\"}", "/id", "first");
     expect("{\"id\":null,\"id\":\"second\"}", "/id", "second");
+    expect("{\"key\":1,\"\":\"of no name\"}", "/", "of no name"); // whatever key came before
     expect("{\"id\":\"a\",\"other\":\"a long text that must not go where the value is kept\"}", "/id", "a");
 }
 
@@ -47,6 +50,7 @@ static void what_is_none_is_not(void **state) {
                                         "{\"id\":[1]}",
                                         "{\"id\":\"\"}",
                                         "{\"id\":-1}",
+                                        "{\"id\":9223372036854775808}",
                                         "{\"id\":1.5}",
                                         "{\"x\":{\"id\":\"a\"}}",
                                         "{\"id\":\"a\\u0062\"}",

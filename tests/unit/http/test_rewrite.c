@@ -54,6 +54,12 @@ static void values_are_edited_where_they_stand(void **state) {
         {"{\"\xc3\xa4\":1}", "/\xc3\xa4", "2", "{\"\xc3\xa4\":2}"},
         {"{\"\\ud83d\\ude00\":1}", "/\xf0\x9f\x98\x80", "2", "{\"\\ud83d\\ude00\":2}"},
         {"{\"\\u20AC\":1}", "/\xe2\x82\xac", "2", "{\"\\u20AC\":2}"},
+        // … and half of a pair is not the whole of it
+        {"{\"\\ud83d\":1}", "/\xf0\x9f\x98\x80", "2", "{\"\\ud83d\":1,\"\xf0\x9f\x98\x80\":2}"},
+        {"{\"\\ud83dx12345\":1}", "/x", "2", "{\"\\ud83dx12345\":1,\"x\":2}"},
+        {"{\"\\ud83d\\n12345\":1}", "/x", "2", "{\"\\ud83d\\n12345\":1,\"x\":2}"},
+        {"{\"\\ud83d\\u0041\":1}", "/A", "2", "{\"\\ud83d\\u0041\":1,\"A\":2}"},
+        {"{\"~x\":1}", "/~0x", "2", "{\"~x\":2}"},
         {"{\"a\\/b\":1}", "/a~1b", "2", "{\"a\\/b\":2}"},
         {"{\"\\n\":1,\"n\":2}", "/n", "3", "{\"\\n\":1,\"n\":3}"},
         {"{\"~\":1}", "/~0", "2", "{\"~\":2}"},
@@ -162,6 +168,7 @@ static void what_is_no_json_is_refused(void **state) {
     }
     expect_refused(slice_make("{\"a\0b\":1}", 9), "/a", "1", REWRITE_INVALID);
     expect_refused(slice_make("{\"a\":1}\0", 8), "/a", "1", REWRITE_INVALID);
+    expect_refused(slice_make("{\"\\\0\":1}", 8), "/a", "1", REWRITE_INVALID); // a backslash before NUL
 }
 
 static void a_place_must_be_one(void **state) {
@@ -171,6 +178,11 @@ static void a_place_must_be_one(void **state) {
     expect_refused(slice_of("[1]"), "/2", "1", REWRITE_NO_PLACE);
     expect_refused(slice_of("[1]"), "/01", "1", REWRITE_NO_PLACE);
     expect_refused(slice_of("[1]"), "/a", "1", REWRITE_NO_PLACE);
+    expect_refused(slice_of("[1]"), "/", "1", REWRITE_NO_PLACE);
+    expect_refused(slice_of("[1]"), "/+0", "1", REWRITE_NO_PLACE);
+    expect_refused(slice_of("[1]"), "/0x", "1", REWRITE_NO_PLACE);
+    expect_refused(slice_of("[1]"), "/1000000000", "1", REWRITE_NO_PLACE);
+    expect_refused(slice_of("[1]"), "/18446744073709551616", "1", REWRITE_NO_PLACE); // not the first
     expect_refused(slice_of("[1]"), "/1/b", "1", REWRITE_NO_PLACE);
     expect_refused(slice_of("[1]"), "/-/b", "1", REWRITE_NO_PLACE);
 }

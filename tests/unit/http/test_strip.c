@@ -86,11 +86,46 @@ static void an_endless_event_passes(void **state) {
     strbuf_free(&out);
 }
 
+// An event of that many bytes, and a small one behind it.
+static void event_of(size_t bytes, const char *end, struct strbuf *in) {
+    strbuf_literal(in, "data: {\"usage\":{},\"choices\":[],\"x\":\"");
+    while (in->len < bytes - 2 - strlen(end))
+        strbuf_char(in, 'x');
+    strbuf_literal(in, "\"}");
+    strbuf_slice(in, slice_of(end));
+    strbuf_literal(in, "data: {\"usage\":{},\"choices\":[]}\n\n");
+}
+
+static void the_limit_is_the_events(void **state) {
+    (void)state;
+    static const char *const ends[] = {"\n\n", "\r\n\r\n", "\r\r"};
+    for (size_t past = 0; past < 2; past++)
+        for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+            struct strbuf in = {0};
+            event_of(STRIP_HELD + past, ends[i], &in);
+            size_t cuts[] = {in.len, 1, 1000, STRIP_HELD - 1, STRIP_HELD, STRIP_HELD + 1};
+            for (size_t j = 0; j < sizeof cuts / sizeof *cuts; j++) {
+                struct strip strip = {0};
+                struct strbuf out = {0};
+                for (size_t at = 0; at < in.len; at += cuts[j])
+                    feed(&strip, in.at + at, in.len - at < cuts[j] ? in.len - at : cuts[j], &out);
+                strip_end(&strip, &out);
+                if (past ? !slice_equal(strbuf_as_slice(&out), strbuf_as_slice(&in)) : out.len != 0)
+                    fail_msg("%zu past the limit, end %zu, cuts of %zu: %zu of %zu bytes", past, i, cuts[j],
+                             out.len, in.len);
+                strip_free(&strip);
+                strbuf_free(&out);
+            }
+            strbuf_free(&in);
+        }
+}
+
 int test_strip(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokens_go_and_all_else_stays),
         cmocka_unit_test(what_is_something_else_stays),
         cmocka_unit_test(an_endless_event_passes),
+        cmocka_unit_test(the_limit_is_the_events),
     };
     return cmocka_run_group_tests_name("strip", tests, NULL, NULL);
 }

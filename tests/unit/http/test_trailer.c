@@ -1,5 +1,6 @@
 #include "http/chunk.h"
 #include "http/trailer.h"
+#include "message.h"
 #include "unit.h"
 
 static void only_harmless_names_go_on(void **state) {
@@ -36,6 +37,7 @@ static void only_harmless_names_go_on(void **state) {
         "Keep-Alive",
         "Proxy-Authorization",
         "Range",
+        "X_Checksum",
         "",
     };
     for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
@@ -61,6 +63,27 @@ static void the_last_chunk_is_written(void **state) {
     assert_false(trailer_write(section, SLICE("Content-Length"), SLICE_NONE, &out));
     assert_int_equal(out.len, 0);
     assert_false(trailer_write(SLICE(""), SLICE_NONE, SLICE_NONE, &out));
+    strbuf_free(&out);
+}
+
+// All lines of Connection, for trailer_write: what they name ends here.
+static void what_ends_here_is_collected(void **state) {
+    (void)state;
+    struct strbuf ending = {0}, out = {0};
+    struct head head;
+    message_must_read(
+        SLICE("GET / HTTP/1.1\r\nHost: h\r\nConnection: X-A, close\r\nX-B: 1\r\nconnection: x-c\r\n\r\n"),
+        &head);
+    trailer_ending(&head, &ending);
+    assert_string_equal(strbuf_text(&ending), "X-A, close,x-c,");
+    assert_true(
+        trailer_write(SLICE("X-A: 1\r\nX-B: 2\r\nX-C: 3\r\n"), SLICE_NONE, strbuf_as_slice(&ending), &out));
+    assert_string_equal(strbuf_text(&out), "0\r\nX-B: 2\r\n\r\n");
+    strbuf_clear(&ending);
+    message_must_read(SLICE("GET / HTTP/1.1\r\nHost: h\r\nX-B: 1\r\n\r\n"), &head);
+    trailer_ending(&head, &ending);
+    assert_int_equal(ending.len, 0);
+    strbuf_free(&ending);
     strbuf_free(&out);
 }
 
@@ -108,9 +131,9 @@ static void no_more_than_a_hundred(void **state) {
 
 int test_trailer(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_harmless_names_go_on), cmocka_unit_test(the_last_chunk_is_written),
-        cmocka_unit_test(names_are_listed),          cmocka_unit_test(the_decoder_collects_them),
-        cmocka_unit_test(no_more_than_a_hundred),
+        cmocka_unit_test(only_harmless_names_go_on),   cmocka_unit_test(the_last_chunk_is_written),
+        cmocka_unit_test(what_ends_here_is_collected), cmocka_unit_test(names_are_listed),
+        cmocka_unit_test(the_decoder_collects_them),   cmocka_unit_test(no_more_than_a_hundred),
     };
     return cmocka_run_group_tests_name("trailer", tests, NULL, NULL);
 }

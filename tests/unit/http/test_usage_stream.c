@@ -98,6 +98,11 @@ static void openai(void **state) {
          false},
         // behind the first content an event without any counts as one unless it tells something
         {CHUNK("{\"content\":\"a\"}") CHUNK("{}"), 2, FINISH_REASON_NONE, true},
+        // … also one with what tells something elsewhere
+        {CHUNK("{\"content\":\"a\"}") CHUNK("{\"stop_reason\":\"end_turn\"}"), 2, FINISH_REASON_NONE, true},
+        // blanks are no content, and hide no mark
+        {CHUNK("{\"content\":\"a\"}") "data:     \n\n", 1, FINISH_REASON_NONE, true},
+        {CHUNK("{\"content\":\"a\"}") "data:   [DONE]\n\n", 1, FINISH_REASON_NONE, false},
         // completions
         {"data: {\"choices\":[{\"text\":\"\",\"index\":0}]}\n\ndata: "
          "{\"choices\":[{\"text\":\"a\",\"index\":0}]}\n\n"
@@ -150,6 +155,13 @@ static void anthropic(void **state) {
         {TYPED("content_block_delta", ",\"delta\":{\"text\":\"x\"}")
              TYPED("error", ",\"error\":{\"type\":\"overloaded\"}"),
          1, FINISH_REASON_NONE, false},
+        // "error" is no key without a value when it is one itself: what was told before the garbage stands
+        {"data: {\"type\":\"x\",\"delta\":{\"text\":\"x\"}}\n\ndata: {\"type\":\"error\":null}\n\n", 2,
+         FINISH_REASON_NONE, false},
+        {"data: {\"type\":\"x\",\"delta\":{\"text\":\"x\"}}\n\ndata: {\"type\" :\t \"error\": null}\n\n", 2,
+         FINISH_REASON_NONE, false},
+        {"data: {\"type\":\"x\",\"delta\":{\"text\":\"x\"}}\n\ndata: {\"type\":\"x\", \"error\": null}\n\n",
+         2, FINISH_REASON_NONE, true},
     };
     READS(table);
 }
@@ -169,6 +181,11 @@ static void responses(void **state) {
                    ",\"response\":{\"incomplete_details\":{\"reason\":\"max_output_tokens\"},"
                    "\"status\":\"incomplete\",\"usage\":{\"output_tokens\":2}}"),
          1, FINISH_REASON_LENGTH, false},
+        // a reason to be incomplete counts beside that status only
+        {TYPED("response.output_text.delta", ",\"delta\":\"Hi\"")
+             TYPED("response.in_progress",
+                   ",\"response\":{\"incomplete_details\":{\"reason\":\"max_output_tokens\"}}"),
+         2, FINISH_REASON_NONE, true},
     };
     READS(table);
 }
@@ -219,6 +236,11 @@ static void bodies(void **state) {
     expect_body("{\"status\":\"incomplete\",\"incomplete_details\":{\"reason\":\"content_filter\"},\"usage\":"
                 "{\"input_tokens\":1}}",
                 FINISH_REASON_CONTENT_FILTER);
+    expect_body("{\"incomplete_details\":{\"reason\":\"max_output_tokens\"},\"status\":\"incomplete\"}",
+                FINISH_REASON_LENGTH);
+    expect_body("{\"status\":\"completed\",\"incomplete_details\":{\"reason\":\"content_filter\"},\"usage\":"
+                "{\"input_tokens\":1}}",
+                FINISH_REASON_STOP);
     expect_body("{\"status\":\"completed\",\"object\":\"batch\"}", FINISH_REASON_NONE);
     expect_body("{\"details\":{\"finish_reason\":\"length\",\"generated_tokens\":3}}", FINISH_REASON_LENGTH);
     expect_body("{\"choices\":[{\"finish_reason\":\"st\\u006fp\"}]}", FINISH_REASON_OTHER);

@@ -1,3 +1,4 @@
+int test_exemplar(void);
 int test_experiment(void);
 int test_exposition(void);
 int test_latency(void);
@@ -5,5 +6,8 @@ int test_registry(void);
 int test_variant(void);
 
 int main(void) {
-    return test_variant() + test_latency() + test_registry() + test_experiment() + test_exposition() ? 1 : 0;
+    return test_variant() + test_latency() + test_registry() + test_experiment() + test_exposition() +
+                   test_exemplar()
+               ? 1
+               : 0;
 }

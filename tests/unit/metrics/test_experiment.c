@@ -121,6 +121,80 @@ static void excluded_is_taken_out_whole(void **state) {
     experiment_free(experiment);
 }
 
+// A request that ends when its tick has gone: its unit's group knows it still, no tick does.
+static void what_outlasts_the_ring_is_slow(void **state) {
+    (void)state;
+    struct experiment *experiment = experiment_new(1, 1);
+    struct experiment_thresholds limits = thresholds(UINT32_MAX, UINT32_MAX);
+    experiment_set_thresholds(experiment, &limits);
+    struct experiment_entry old[4];
+    for (int i = 0; i < 4; i++)
+        old[i] = begin(experiment, 0, 1, NOW);
+    uint64_t later = NOW + EXPERIMENT_RING * EXPERIMENT_TICK_NS;
+    struct experiment_entry fresh = begin(experiment, 0, 1, later);
+    experiment_first_byte(experiment, 0, MS, &old[0]);
+    experiment_value(experiment, 0, MEAN_COST, 1, &old[0]);
+    experiment_ended_well(experiment, 0, later - NOW, &old[0]);
+    experiment_failed(experiment, 0, MS, &old[1]);
+    experiment_excluded(experiment, 0, &old[2]);
+    experiment_ended_well(experiment, 0, MS, &fresh);
+    struct experiment_cell cell = at(experiment, 0, TICK + EXPERIMENT_RING);
+    assert_int_equal(cell.started, 1);
+    assert_int_equal(cell.failed + cell.excluded, 0);
+    assert_int_equal(cell.within[0], 1);
+    assert_int_equal(cell.within[1], 0);
+    assert_int_equal(cell.means[MEAN_COST].count, 0);
+    struct experiment_group groups[EXPERIMENT_GROUPS];
+    experiment_groups(experiment, 0, groups);
+    assert_int_equal(groups[0].requests, 3); // not the one that was taken out
+    assert_int_equal(groups[0].failed, 1);
+    assert_int_equal(groups[0].slow[0], 2);
+    assert_int_equal(groups[0].values[MEAN_COST], 0);
+    experiment_free(experiment);
+}
+
+// The rest of a request that has ended, or failed, or never was one, changes nothing.
+static void what_is_over_stays_as_it_is(void **state) {
+    (void)state;
+    struct experiment *experiment = experiment_new(1, 1);
+    struct experiment_thresholds limits = thresholds(100000, 10000);
+    experiment_set_thresholds(experiment, &limits);
+    struct experiment_entry none = {.tick = TICK}, ended = begin(experiment, 0, 1, NOW), failed = ended,
+                            out = ended, *over[] = {&none, &ended, &failed, &out};
+    experiment_ended_well(experiment, 0, MS, &ended);
+    experiment_failed(experiment, 0, MS, &failed);
+    experiment_excluded(experiment, 0, &out);
+    struct experiment_cell before = at(experiment, 0, TICK), after;
+    struct experiment_group groups[EXPERIMENT_GROUPS];
+    for (int i = 0; i < 4; i++) {
+        experiment_first_byte(experiment, 0, MS, over[i]);
+        experiment_value(experiment, 0, MEAN_COST, 1, over[i]);
+        experiment_ended_well(experiment, 0, MS, over[i]);
+        experiment_failed(experiment, 0, MS, over[i]);
+        experiment_excluded(experiment, 0, over[i]);
+    }
+    after = at(experiment, 0, TICK);
+    assert_memory_equal(&before, &after, sizeof before);
+    experiment_groups(experiment, 0, groups);
+    assert_int_equal(groups[0].requests, 2);
+    assert_int_equal(groups[0].failed, 1);
+    experiment_free(experiment);
+}
+
+static void the_first_first_byte_counts(void **state) {
+    (void)state;
+    struct experiment *experiment = experiment_new(1, 1);
+    struct experiment_thresholds limits = thresholds(100000, 10000);
+    experiment_set_thresholds(experiment, &limits);
+    struct experiment_entry quick = begin(experiment, 0, 1, NOW), slow = begin(experiment, 0, 1, NOW);
+    experiment_first_byte(experiment, 0, 9 * MS, &quick);
+    experiment_first_byte(experiment, 0, 9 * MS, &quick); // of a second attempt
+    experiment_first_byte(experiment, 0, UINT64_MAX / 2, &slow);
+    experiment_first_byte(experiment, 0, 9 * MS, &slow);
+    assert_int_equal(at(experiment, 0, TICK).within[1], 1);
+    experiment_free(experiment);
+}
+
 static void a_recycled_tick_is_not_read(void **state) {
     (void)state;
     struct experiment *experiment = experiment_new(1, 1);
@@ -155,6 +229,13 @@ static void units_arrive_once(void **state) {
     experiment_arrivals(experiment, 2, units);
     assert_int_equal(units[0], 0);
     assert_int_equal(units[1], 1);
+    // Who was sent by a pin or a tester tells nothing of the split.
+    arrival.fresh_unit = false;
+    arrival.unit_hash = 8;
+    experiment_begin(experiment, 0, &arrival, NOW, &entry);
+    experiment_arrivals(experiment, 2, units);
+    assert_int_equal(units[1], 1);
+    arrival.fresh_unit = true;
     // Without a unit every request is one.
     arrival.unit_known = false;
     for (int i = 0; i < 5; i++)
@@ -180,6 +261,27 @@ static void groups_begin_anew(void **state) {
     assert_int_equal(groups[77].requests, 1);
     assert_int_equal(groups[77].failed, 1);
     experiment_free(experiment);
+}
+
+// Each field of each group, those of a mean too.
+static void groups_are_added(void **state) {
+    (void)state;
+    static struct experiment_group sum[EXPERIMENT_GROUPS], more[EXPERIMENT_GROUPS];
+    for (uint32_t k = 0; k < EXPERIMENT_GROUPS; k++) {
+        sum[k] = (struct experiment_group){1, 2, {3, 4}, {5, 6}, {0.5, -1}};
+        more[k] = (struct experiment_group){k, 10 * k, {100 * k, 7}, {8, 9 * k}, {0.25, k}};
+    }
+    experiment_groups_add(sum, more);
+    for (uint32_t k = 0; k < EXPERIMENT_GROUPS; k++) {
+        assert_int_equal(sum[k].requests, 1 + k);
+        assert_int_equal(sum[k].failed, 2 + 10 * k);
+        assert_int_equal(sum[k].slow[0], 3 + 100 * k);
+        assert_int_equal(sum[k].slow[1], 11);
+        assert_int_equal(sum[k].values[MEAN_COST], 13);
+        assert_int_equal(sum[k].values[MEAN_TOKENS_PER_SECOND], 6 + 9 * k);
+        assert_true(sum[k].sums[MEAN_COST] == 0.75);
+        assert_true(sum[k].sums[MEAN_TOKENS_PER_SECOND] == (double)k - 1);
+    }
 }
 
 static void values_are_summed(void **state) {
@@ -212,7 +314,10 @@ static void kept_by_name(void **state) {
     assert_int_equal(experiment_arms(first), 3);
     assert_ptr_equal(first, registry_experiment(registry, "chat", "stable,canary", 3));
     struct experiment *other = registry_experiment(registry, "chat", "canary,stable", 3);
+    struct experiment *route = registry_experiment(registry, "voice", "stable,canary", 3);
     assert_ptr_not_equal(first, other);
+    assert_ptr_not_equal(first, route);
+    experiment_unref(route);
     experiment_unref(first);
     experiment_unref(other);
     registry_sweep(registry);
@@ -292,9 +397,13 @@ int test_experiment(void) {
         cmocka_unit_test(a_failure_counts_once),
         cmocka_unit_test(thresholds_are_those_of_the_tick),
         cmocka_unit_test(excluded_is_taken_out_whole),
+        cmocka_unit_test(what_outlasts_the_ring_is_slow),
+        cmocka_unit_test(what_is_over_stays_as_it_is),
+        cmocka_unit_test(the_first_first_byte_counts),
         cmocka_unit_test(a_recycled_tick_is_not_read),
         cmocka_unit_test(units_arrive_once),
         cmocka_unit_test(groups_begin_anew),
+        cmocka_unit_test(groups_are_added),
         cmocka_unit_test(values_are_summed),
         cmocka_unit_test(kept_by_name),
         cmocka_unit_test(counted_and_read_at_once),

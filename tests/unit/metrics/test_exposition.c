@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "metrics/exemplar.h"
 #include "metrics/exposition.h"
 #include "unit.h"
 
@@ -8,42 +9,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *text_of_u64(struct strbuf *out, enum family family, const struct label *labels,
+static const char *text_of_u64(struct exposition *out, enum family family, const struct label *labels,
                                size_t count, uint64_t value) {
-    strbuf_clear(out);
+    strbuf_clear(&out->text);
     exposition_u64(out, family, labels, count, value);
-    return strbuf_text(out);
+    return strbuf_text(&out->text);
 }
 
 static void a_family_has_help_and_type(void **state) {
     (void)state;
-    struct strbuf out = {0};
+    struct exposition out = {0};
     exposition_family(&out, FAMILY_CLIENT_CONNECTIONS);
-    assert_string_equal(strbuf_text(&out),
+    assert_string_equal(strbuf_text(&out.text),
                         "# HELP sluice_client_connections Client connections that are open now.\n"
                         "# TYPE sluice_client_connections gauge\n");
-    strbuf_free(&out);
+    strbuf_free(&out.text);
 }
 
 static void label_values_are_escaped(void **state) {
     (void)state;
-    struct strbuf out = {0};
+    struct exposition out = {0};
     struct label labels[] = {{"pool", "a\"b\\c\nd"}, {"endpoint", "http://h:1"}};
     assert_string_equal(text_of_u64(&out, FAMILY_ENDPOINT_UP, labels, 2, 1),
                         "sluice_endpoint_up{pool=\"a\\\"b\\\\c\\nd\",endpoint=\"http://h:1\"} 1\n");
     assert_string_equal(text_of_u64(&out, FAMILY_PROCESS_THREADS, NULL, 0, UINT64_MAX),
                         "process_threads 18446744073709551615\n");
-    strbuf_free(&out);
+    strbuf_free(&out.text);
 }
 
 static void doubles_read_back(void **state) {
     (void)state;
     const double values[] = {0, 0.1, 1.0 / 3, 5, 99.99, 1e21, 1735689600.123, DBL_MIN, -2.5, DBL_MAX};
-    struct strbuf out = {0};
+    struct exposition out = {0};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        strbuf_clear(&out);
+        strbuf_clear(&out.text);
         exposition_double(&out, FAMILY_PROCESS_CPU, NULL, 0, values[i]);
-        const char *text = strbuf_text(&out);
+        const char *text = strbuf_text(&out.text);
         assert_memory_equal(text, "process_cpu_seconds_total ", 26);
         assert_true(strtod(text + 26, NULL) == values[i]);
     }
@@ -52,11 +53,11 @@ static void doubles_read_back(void **state) {
         const char *text;
     } special[] = {{0.1, "0.1\n"}, {INFINITY, "+Inf\n"}, {-INFINITY, "-Inf\n"}, {NAN, "NaN\n"}};
     for (size_t i = 0; i < 4; i++) {
-        strbuf_clear(&out);
+        strbuf_clear(&out.text);
         exposition_double(&out, FAMILY_PROCESS_CPU, NULL, 0, special[i].value);
-        assert_string_equal(strbuf_text(&out) + 26, special[i].text);
+        assert_string_equal(strbuf_text(&out.text) + 26, special[i].text);
     }
-    strbuf_free(&out);
+    strbuf_free(&out.text);
 }
 
 static size_t occurrences(const char *text, const char *part) {
@@ -94,9 +95,9 @@ static struct registry *sample_registry(void) {
 static void every_counter_has_its_line(void **state) {
     (void)state;
     struct registry *registry = sample_registry();
-    struct strbuf out = {0};
+    struct exposition out = {0};
     exposition_variants(&out, registry);
-    const char *text = strbuf_text(&out);
+    const char *text = strbuf_text(&out.text);
     const char *lines[] = {
         "\nsluice_requests_total{route=\"chat\",variant=\"canary\",code=\"2xx\"} 7\n",
         "\nsluice_requests_total{route=\"chat\",variant=\"stable\",code=\"499\"} 0\n",
@@ -131,7 +132,7 @@ static void every_counter_has_its_line(void **state) {
     assert_int_equal(occurrences(text, "\nsluice_retries_total{"), 2 * RETRY_REASONS);
     assert_int_equal(occurrences(text, "\nsluice_request_duration_seconds_bucket{"),
                      3 * (LATENCY_BOUNDS + 1));
-    strbuf_free(&out);
+    strbuf_free(&out.text);
     registry_free(registry);
 }
 
@@ -139,28 +140,107 @@ static void every_counter_has_its_line(void **state) {
 static void families_stand_together(void **state) {
     (void)state;
     struct registry *registry = sample_registry();
-    struct strbuf out = {0};
+    struct exposition out = {0};
     exposition_variants(&out, registry);
-    char *text = mem_copy_string(strbuf_text(&out)), *rest = NULL;
+    char *text = mem_copy_string(strbuf_text(&out.text)), *rest = NULL;
     char family[128] = "";
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         if (strncmp(line, "# HELP ", 7) == 0) {
             snprintf(family, sizeof family, "%.*s", (int)strcspn(line + 7, " "), line + 7);
             char header[160];
             snprintf(header, sizeof header, "# HELP %s ", family);
-            assert_int_equal(occurrences(strbuf_text(&out), header), 1);
+            assert_int_equal(occurrences(strbuf_text(&out.text), header), 1);
         } else if (line[0] != '#') {
             assert_memory_equal(line, family, strlen(family));
         }
     }
     mem_free(text);
-    strbuf_clear(&out);
+    strbuf_clear(&out.text);
     registry_free(registry);
     registry = registry_new(1);
     exposition_variants(&out, registry); // no series, no families
-    assert_int_equal(out.len, 0);
+    assert_int_equal(out.text.len, 0);
     registry_free(registry);
-    strbuf_free(&out);
+    strbuf_free(&out.text);
+}
+
+static void a_scraper_gets_the_format_it_wants_most(void **state) {
+    (void)state;
+    static const struct {
+        const char *accept;
+        bool openmetrics;
+    } cases[] = {
+        {NULL, false},
+        {"", false},
+        {"*/*", false},
+        {"text/plain", false},
+        {"application/openmetrics-text", true},
+        {"Application/OpenMetrics-Text; version=1.0.0", true},
+        {"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+         "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+         true}, // Prometheus
+        {"application/openmetrics-text;q=0.5, text/plain;q=0.75", false},
+        {"application/openmetrics-text;q=0.5, text/plain;q=0.5", true},
+        {"application/openmetrics-text;q=0, */*", false},
+        {"application/openmetrics-text;q=0.001", true},
+        {"application/openmetrics-text;q=", true}, // no weight
+        {"application/openmetrics-text;q, text/plain;q=0.9", true},
+        {"application/openmetrics-text;q=0.5:, text/plain;q=0.4", true}, // what is no digit ends it
+        {"application/openmetrics-text;q=0.5/9, text/plain;q=0.51", false},
+        {"application/openmetrics-text;q=0.4, application/openmetrics-text;q=0.2, text/plain;q=0.3", true},
+        {"text/plain;q=0.2, text/plain;q=0.6, text/plain;q=0.1, application/openmetrics-text;q=0.5", false},
+        {"application/openmetrics-text;q=0.9, text/plain;q=1.0", false},
+        {"application/openmetrics-text;q=0.9, text/plain;q=1.5", false}, // 1 is the most
+        {"application/openmetrics-text;q=1, text/plain;q=1.5", true},
+        {"application/openmetrics-text; charset=utf-8; Q=0.2, text/plain;q=0.1x", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (exposition_wants_openmetrics(cases[i].accept) != cases[i].openmetrics)
+            fail_msg("%s", cases[i].accept);
+}
+
+static void formats_have_types(void **state) {
+    (void)state;
+    struct exposition out = {.openmetrics = true};
+    assert_string_equal(exposition_content_type(&out),
+                        "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    out.openmetrics = false;
+    assert_string_equal(exposition_content_type(&out), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+// What differs: names of counters' families, bounds, exemplars, the end.
+static void openmetrics_has_exemplars(void **state) {
+    (void)state;
+    struct registry *registry = sample_registry();
+    struct variant_series *canary = registry_variant(registry, "chat", "canary");
+    struct exposition out = {.openmetrics = true};
+    exemplars_set(variant_exemplars(canary, 0), EXEMPLAR_DURATION, "0af7651916cd43dd8448eb211c80319c",
+                  "b7ad6b7169203331", 1001);
+    exposition_variants(&out, registry);
+    exposition_end(&out);
+    const char *text = strbuf_text(&out.text);
+    const char *pieces[] = {
+        "\n# TYPE sluice_request_bytes counter\n",
+        "\nsluice_request_bytes_total{route=\"chat\",variant=\"stable\"} 1000\n",
+        "\nsluice_request_duration_seconds_bucket{route=\"chat\",variant=\"canary\",le=\"1.0\"} 2\n",
+        "\nsluice_request_duration_seconds_bucket{route=\"chat\",variant=\"canary\",le=\"120.0\"} 2\n",
+        "\nsluice_request_duration_seconds_bucket{route=\"chat\",variant=\"canary\",le=\"0.0025\"} 2 # "
+        "{trace_id=\"0af7651916cd43dd8448eb211c80319c\",span_id=\"b7ad6b7169203331\"} 0.001001 1",
+        "\n# EOF\n",
+    };
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
+        if (occurrences(text, pieces[i]) != 1)
+            fail_msg("not once: %s in %s", pieces[i], text);
+    assert_int_equal(occurrences(text, " # {"), 1);
+    strbuf_clear(&out.text);
+    out.openmetrics = false;
+    exposition_variants(&out, registry);
+    exposition_end(&out);
+    assert_null(strstr(strbuf_text(&out.text), " # {"));
+    assert_null(strstr(strbuf_text(&out.text), "# EOF"));
+    variant_unref(canary);
+    strbuf_free(&out.text);
+    registry_free(registry);
 }
 
 static struct strbuf read_all(const char *path) {
@@ -190,12 +270,13 @@ static void the_page_is_the_table(void **state) {
     if (page.len == 0 || strcmp(strbuf_text(&page), strbuf_text(&want)) != 0)
         fail_msg("docs/metrics.md is not what the table says; UPDATE_DOCS=1 writes it anew");
     for (int i = 0; i < FAMILIES; i++) { // each family has its row
-        struct strbuf head = {0}, row = {0};
+        struct exposition head = {0};
+        struct strbuf row = {0};
         exposition_family(&head, (enum family)i);
-        const char *name = strbuf_text(&head) + strlen("# HELP ");
+        const char *name = strbuf_text(&head.text) + strlen("# HELP ");
         strbuf_format(&row, "| `%.*s` | ", (int)strcspn(name, " "), name);
         assert_int_equal(occurrences(strbuf_text(&page), strbuf_text(&row)), 1);
-        strbuf_free(&head);
+        strbuf_free(&head.text);
         strbuf_free(&row);
     }
     strbuf_free(&page);
@@ -204,9 +285,15 @@ static void the_page_is_the_table(void **state) {
 
 int test_exposition(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_family_has_help_and_type), cmocka_unit_test(label_values_are_escaped),
-        cmocka_unit_test(doubles_read_back),          cmocka_unit_test(every_counter_has_its_line),
-        cmocka_unit_test(families_stand_together),    cmocka_unit_test(the_page_is_the_table),
+        cmocka_unit_test(a_family_has_help_and_type),
+        cmocka_unit_test(label_values_are_escaped),
+        cmocka_unit_test(doubles_read_back),
+        cmocka_unit_test(every_counter_has_its_line),
+        cmocka_unit_test(families_stand_together),
+        cmocka_unit_test(the_page_is_the_table),
+        cmocka_unit_test(a_scraper_gets_the_format_it_wants_most),
+        cmocka_unit_test(formats_have_types),
+        cmocka_unit_test(openmetrics_has_exemplars),
     };
     return cmocka_run_group_tests_name("exposition", tests, NULL, NULL);
 }

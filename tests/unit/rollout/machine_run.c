@@ -26,7 +26,8 @@ void run_begin(struct run *run, struct rollout_plan plan) {
 }
 
 enum rollout_state run_send(struct run *run, enum rollout_event_kind kind) {
-    struct rollout_event event = {.kind = kind, .version = "v2", .weights = run->weights};
+    struct rollout_event event = {
+        .kind = kind, .version = "v2", .weights = run->weights, .judgement = &run->judgement};
     machine_step(&run->machine, &run->plan, &event, &run->outcome);
     return run->machine.state;
 }

@@ -65,7 +65,7 @@ static void check_more(const struct run *run, const struct machine *before, int 
             assert_true(run->plan.steps[i].weight <= before->reached);
     } else if (kind == EVENT_TICK) {
         assert_true(before->state == ROLLOUT_STEP || before->hold != HOLD_NONE);
-        if (run->plan.strategy == ROLLOUT_AB) {
+        if (run->plan.strategy == ROLLOUT_AB && before->state != ROLLOUT_HOOK) {
             assert_true(run->judgement.winner >= 0);
             assert_true(run->judgement.guards == VERDICT_PASS || run->judgement.guards == VERDICT_WAIT);
         } else if (before->state == ROLLOUT_STEP) {
@@ -82,7 +82,8 @@ static void check_more(const struct run *run, const struct machine *before, int 
         assert_false(run->judgement.signals == VERDICT_FAIL);
         assert_true(before->hold == HOLD_NONE || before->hold == HOLD_INCONCLUSIVE ||
                     before->hold == HOLD_NO_DATA || before->hold == HOLD_ERROR ||
-                    before->hold == HOLD_SIGNAL);
+                    before->hold == HOLD_SIGNAL || before->hold == HOLD_FLEET);
+        assert_true(!run->judgement.fleet_differs || run->plan.strategy == ROLLOUT_ROLLING);
     } else {
         assert_true((kind == EVENT_GATES_PASSED && before->state == ROLLOUT_GATES) ||
                     (kind == EVENT_HOOK_PASSED && before->state == ROLLOUT_HOOK) ||
@@ -102,6 +103,15 @@ static void check_move(const struct run *run, const struct machine *before, int 
             assert_int_equal(now->state, ROLLOUT_ROLLING_BACK);
         else
             assert_int_equal(now->weights[1], 0);
+    }
+    // While the fleet differs nothing goes on by itself.
+    if (kind == EVENT_TICK && run->plan.strategy != ROLLOUT_ROLLING && run->judgement.fleet_differs &&
+        rollout_state_running(before->state)) {
+        assert_true(now->state == before->state || now->state == ROLLOUT_ROLLED_BACK ||
+                    now->state == ROLLOUT_ROLLING_BACK);
+        assert_int_equal(now->step, before->step);
+        if (rollout_state_running(now->state) && now->state != ROLLOUT_ROLLING_BACK)
+            assert_int_not_equal(now->hold, HOLD_NONE);
     }
     // On the way down there is no way up but a person's.
     if (before->state == ROLLOUT_ROLLING_BACK && !by_person(kind) && now->state != ROLLOUT_IDLE &&
@@ -179,6 +189,8 @@ static void draw_judgement(struct random_state *random, struct run *run) {
                               : run->judgement.guards;
     run->judgement.signals = random_below(random, 10) ? VERDICT_PASS : VERDICT_FAIL;
     run->judgement.sample_ratio_broken = random_below(random, 200) == 0;
+    if (random_below(random, 20) == 0) // it lasts
+        run->judgement.fleet_differs = run->judgement.fleet_differs ? NULL : "b differs";
     run->judgement.step_requests = random_below(random, 300);
     run->judgement.winner = -1;
     if (run->plan.strategy == ROLLOUT_AB && random_below(random, 40) == 0)

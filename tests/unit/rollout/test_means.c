@@ -74,6 +74,36 @@ static void larger_differences_say_more(void **state) {
     assert_false(mean_compare(&baseline, &few, &margins, &difference));
 }
 
+// Variances down to the least number there is, and figures whose squares are none: evidence is a number, and
+// as large on the one side as it is small on the other.
+static void no_figures_say_nothing_but_numbers(void **state) {
+    (void)state;
+    static const double variances[] = {5e-324, 1.5e-309, 1e-200, 1e-20, 1, 1e200, 1e300};
+    static const double sizes[] = {1e-15, 1, 4656, 1e16};
+    double tuning = mean_tuning(2000, 0.05);
+    for (size_t i = 0; i < sizeof variances / sizeof *variances; i++) {
+        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+            double before = -INFINITY;
+            for (int power = 100; power >= -300; power -= 10) { // from far below to far above
+                struct mean_difference down = {-pow(10, power), variances[i], sizes[k]}, up = down;
+                up.difference = -down.difference;
+                double low = mean_log_e(&down, tuning), high = mean_log_e(&up, tuning);
+                assert_true(isfinite(low) && isfinite(high));
+                assert_true(low >= before && high >= low);
+                before = low;
+            }
+        }
+    }
+}
+
+// log(2 / sqrt(1 + u)) + x²/2 + log Phi(x) of u = 1, so that the two are near 10^9 and what they leave is 20.
+static void the_far_side_is_no_rounding(void **state) {
+    (void)state;
+    struct mean_difference far = {-sqrt(2) * 41000, 1, 1000};
+    double tuning = 1.0 / 1000, want = 0.5 * log(2) - log(41000) - 0.5 * log(2 * 3.14159265358979323846);
+    NEAR(mean_log_e(&far, tuning), want, 1e-9);
+}
+
 // What is said to be missing is what is missing.
 static void the_rest_is_foretold(void **state) {
     (void)state;
@@ -157,6 +187,20 @@ static void groups_count_as_what_they_are(void **state) {
     assert_true(isinf(cluster_ratio(requests, events, 1).variance));
 }
 
+// Values whose variance is the least there is beside groups that differ: evidence is divided by the effect,
+// and the journal keeps it, so that it is a number.
+static void an_effect_is_a_number(void **state) {
+    (void)state;
+    double requests[30], sums[30];
+    for (int i = 0; i < 30; i++) {
+        requests[i] = 1000;
+        sums[i] = i;
+    }
+    assert_true(isfinite(cluster_design_effect(requests, sums, 30, 5e-324)));
+    assert_true(cluster_design_effect(requests, sums, 30, 5e-324) > 1e15);
+    NEAR(cluster_design_effect(requests, sums, 30, 0), 1, 0);
+}
+
 static void sizes_follow_the_question(void **state) {
     (void)state;
     struct sample_question question = {0.005, 0.05, 0.05, 1, 0, 0.05, 11, 0.8, true};
@@ -192,11 +236,14 @@ int test_means(void) {
         cmocka_unit_test(values_and_their_sums_are_the_same),
         cmocka_unit_test(units_of_measure_do_not_matter),
         cmocka_unit_test(larger_differences_say_more),
+        cmocka_unit_test(no_figures_say_nothing_but_numbers),
+        cmocka_unit_test(the_far_side_is_no_rounding),
         cmocka_unit_test(the_rest_is_foretold),
         cmocka_unit_test(bounds_hold_at_every_look),
         cmocka_unit_test(a_right_ratio_expects_one),
         cmocka_unit_test(a_wrong_ratio_is_found),
         cmocka_unit_test(groups_count_as_what_they_are),
+        cmocka_unit_test(an_effect_is_a_number),
         cmocka_unit_test(sizes_follow_the_question),
         cmocka_unit_test(a_winner_beats_everybody),
     };

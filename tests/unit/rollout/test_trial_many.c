@@ -106,11 +106,100 @@ static void no_errors_have_an_interval(void **state) {
     trial_run_end(&run);
 }
 
+// ---- ticks that say nothing of times
+
+struct odd { // how a tick is not like the others
+    bool unaimed, changing, other_version, idle_baseline;
+};
+
+static bool read_odd(void *context, size_t arm, uint64_t tick, struct experiment_cell *cell) {
+    const struct odd *odd = context;
+    *cell = (struct experiment_cell){.tick = tick, .started = 10, .version = 2};
+    cell->limit_us[0] = odd->unaimed ? 0 : 100000;
+    cell->within[0] = 9;
+    if (odd->changing)
+        cell->version = 0;
+    if (odd->other_version && arm == 1)
+        cell->version = 4;
+    if (odd->idle_baseline && arm == 0)
+        *cell = (struct experiment_cell){.tick = tick};
+    return true;
+}
+
+static double timed_requests(const struct odd *odd) {
+    struct trial_run run;
+    struct trial_source source = {read_odd, (void *)odd};
+    trial_run_begin(&run, "guards: {latency_p95: {margin: 20}}", 26);
+    for (unsigned i = 1; i <= 50; i++)
+        trial_advance(&run.trial, START + i, 250, &source);
+    double count = run.trial.guards[0].total.candidate;
+    trial_run_end(&run);
+    return count;
+}
+
+static void arms_with_other_thresholds_are_not_compared(void **state) {
+    (void)state;
+    assert_true(timed_requests(&(struct odd){0}) > 400);
+    assert_true(timed_requests(&(struct odd){.idle_baseline = true}) > 400); // nothing to disagree with
+    assert_true(timed_requests(&(struct odd){.unaimed = true}) == 0);
+    assert_true(timed_requests(&(struct odd){.changing = true}) == 0);
+    assert_true(timed_requests(&(struct odd){.other_version = true}) == 0);
+}
+
+// After a stop of the clock only what the rings still hold is asked for.
+static void what_has_gone_is_not_asked_for(void **state) {
+    (void)state;
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}}, horizon: 1s", 27);
+    run.world.now = START + 100000;
+    trial_run_tick(&run);
+    assert_true(run.outcomes[0].baseline_count <= 95.0 * EXPERIMENT_RING);
+    assert_true(run.trial.guards[0].next > START + 99000);
+    assert_true(run.trial.step_requests <= 5 * 66);
+    trial_run_end(&run);
+}
+
+// ---- a reload
+
+static unsigned kept_by(const char *before, const char *after) {
+    struct trial_run run;
+    trial_run_begin(&run, before, 28);
+    for (int i = 0; i < 100; i++)
+        trial_run_tick(&run);
+    struct config *edited = trial_run_configure(after);
+    struct trial_settings settings = {.config = edited->routes[0].rollout, .candidate = 1, .arms = ARMS};
+    trial_adopt(&run.trial, &settings, run.world.now);
+    unsigned kept = 0;
+    for (unsigned i = 0; i < run.trial.guard_count; i++)
+        kept += run.trial.guards[i].total_soon.candidate > 0;
+    trial_run_end(&run);
+    config_unref(edited);
+    return kept;
+}
+
+// Evidence belongs to its question; whether it may act is another.
+static void evidence_stays_with_its_question(void **state) {
+    (void)state;
+    const char *before = "guards: {error_rate: {margin: 0.5}}";
+    assert_int_equal(kept_by(before, before), 1);
+    assert_int_equal(kept_by(before, "guards: {error_rate: {margin: 0.5}}, dry_run: all"), 1);
+    assert_int_equal(kept_by(before, "signals: {error_rate: {margin: 0.5}}"), 1);
+    assert_int_equal(kept_by(before, "guards: {error_rate: {margin: 0.6}}"), 0);
+    assert_int_equal(kept_by(before, "limits: {error_rate: 25}"), 0);
+    assert_int_equal(kept_by("limits: {error_rate: 25}", "limits: {error_rate: 25}"), 1);
+    assert_int_equal(kept_by("limits: {error_rate: 25}", "limits: {error_rate: 30}"), 0);
+}
+
 int test_trial_many(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_candidate_is_judged),        cmocka_unit_test(scores_find_their_candidate),
-        cmocka_unit_test(who_was_withdrawn_is_not_judged), cmocka_unit_test(a_goal_by_time_has_its_threshold),
+        cmocka_unit_test(each_candidate_is_judged),
+        cmocka_unit_test(scores_find_their_candidate),
+        cmocka_unit_test(who_was_withdrawn_is_not_judged),
+        cmocka_unit_test(a_goal_by_time_has_its_threshold),
         cmocka_unit_test(no_errors_have_an_interval),
+        cmocka_unit_test(arms_with_other_thresholds_are_not_compared),
+        cmocka_unit_test(what_has_gone_is_not_asked_for),
+        cmocka_unit_test(evidence_stays_with_its_question),
     };
     return cmocka_run_group_tests_name("trial_many", tests, NULL, NULL);
 }

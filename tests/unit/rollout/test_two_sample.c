@@ -163,6 +163,37 @@ static void the_bucket_is_the_quantile(void **state) {
     assert_int_equal(exceedance_shift(0.0001, 32), 1);
 }
 
+// A margin of 100 points and more, and a baseline that fails so often that the margin ends above 100 %: there
+// is no null to speak against, and what is said of it is a number.
+static void a_line_outside_says_nothing(void **state) {
+    (void)state;
+    static const double deltas[] = {0.5, 0.99, 0.9999999999, 1, 1.01, 2, 10000};
+    static const double batches[][4] = {
+        {1e8, 1, 207, 207}, {100, 100, 2, 2}, {1, 1, 1e15, 1}, {9e15, 9e15, 1, 0}, {9e15, 0, 9e15, 9e15}};
+    for (size_t i = 0; i < sizeof deltas / sizeof *deltas; i++) {
+        for (int direction = TWO_SAMPLE_HARM; direction <= TWO_SAMPLE_NON_INFERIOR; direction++) {
+            struct two_sample_settings settings = {.direction = (enum two_sample_direction)direction,
+                                                   .rho = 1,
+                                                   .delta = deltas[i],
+                                                   .prior_mean = 0.01,
+                                                   .prior_weight = 50,
+                                                   .restart_every = 1,
+                                                   .decay = 1};
+            struct two_sample process;
+            two_sample_init(&process, &settings);
+            for (int k = 0; k < 25; k++) {
+                const double *batch = batches[k % 5];
+                two_sample_update(&process, batch[0], batch[1], batch[2], batch[3]);
+                assert_true(isfinite(two_sample_log_e(&process, 1)));
+                assert_true(isfinite(two_sample_evidence(&process, 9e15)));
+            }
+            assert_true(deltas[i] <= 1 || two_sample_log_e(&process, 1) <= 0);
+        }
+    }
+    double none = two_sample_batch(100, 99, 1e6, 3, 0.99, 0.3, 1, 1.01);
+    assert_true(none == 0);
+}
+
 int test_two_sample(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_projection_is_the_nearest_point),
@@ -172,6 +203,7 @@ int test_two_sample(void) {
         cmocka_unit_test(extreme_rates_stay_finite),
         cmocka_unit_test(late_harm_is_seen_by_a_restart),
         cmocka_unit_test(the_bucket_is_the_quantile),
+        cmocka_unit_test(a_line_outside_says_nothing),
     };
     return cmocka_run_group_tests_name("two_sample", tests, NULL, NULL);
 }

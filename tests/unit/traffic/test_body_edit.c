@@ -4,6 +4,8 @@
 #include "request.h"
 #include "unit.h"
 
+#include <stdio.h>
+
 static void expect_prompt(const char *path, const char *body, const char *expected) {
     struct request_edit_config edit = {.system_prompt = "\"P\""};
     struct strbuf out = {0};
@@ -20,6 +22,7 @@ static void the_prompt_goes_where_the_api_has_it(void **state) {
     expect_prompt("/x/chat/completions", "{\"messages\":[{\"role\":\"system\",\"content\":1}]}",
                   "{\"messages\":[{\"role\":\"system\",\"content\":\"P\"}]}");
     expect_prompt("/x", "{\"messages\":[1]}", "{\"messages\":[{\"role\":\"system\",\"content\":\"P\"},1]}");
+    expect_prompt("/x", "{\"messages\":{\"0\":1}}", "{\"messages\":{\"0\":1}}"); // no list: no place
     expect_prompt("/v1/embeddings", "{\"input\":\"x\"}", "{\"input\":\"x\"}");
     expect_prompt("/v1/messages/count_tokens", "{\"input\":\"x\"}", "{\"input\":\"x\"}");
 }
@@ -43,6 +46,17 @@ static void edits_come_in_their_order(void **state) {
     strbuf_free(&out);
 }
 
+static void without_a_prompt_the_fields_alone(void **state) {
+    (void)state;
+    struct pointer_config set[] = {{"/model", "\"small\""}};
+    struct request_edit_config edit = {.json = {set, 1}};
+    struct strbuf out = {0};
+    assert_int_equal(body_edit(&edit, SLICE("/v1/messages"), SLICE("{\"model\":1,\"messages\":[]}"), &out),
+                     REWRITE_DONE);
+    assert_string_equal(strbuf_text(&out), "{\"model\":\"small\",\"messages\":[]}");
+    strbuf_free(&out);
+}
+
 static void what_is_wanted(void **state) {
     (void)state;
     const char *removed[] = {"/a"};
@@ -52,6 +66,64 @@ static void what_is_wanted(void **state) {
     assert_true(body_edit_wanted(&(struct request_edit_config){.remove_json = {removed, 1}}));
     assert_true(body_edit_wanted(&(struct request_edit_config){.json = {set, 1}}));
     assert_true(body_edit_wanted(&(struct request_edit_config){.system_prompt = "\"\""}));
+}
+
+// What body_edit_applies and body_edit_coded say of a head with that line more.
+static bool says(bool (*of)(const struct head *head), const char *line) {
+    char lines[256];
+    snprintf(lines, sizeof lines, "POST / HTTP/1.1\nHost: h%s%s", *line ? "\n" : "", line);
+    struct request request;
+    request_open(&request, lines, NULL);
+    bool said = of(&request.head);
+    request_close(&request);
+    return said;
+}
+
+static void json_is_known_by_its_type(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        bool json;
+    } cases[] = {
+        {"", true}, // who does not say is believed to send what the API takes
+        {"Content-Type:", true},
+        {"Content-Type: ;charset=utf-8", true},
+        {"Content-Type: application/json", true},
+        {"content-type: Application/JSON", true},
+        {"Content-Type: application/json; charset=utf-8", true},
+        {"Content-Type: application/json ;charset=utf-8", true},
+        {"Content-Type: application/vnd.api+JSON", true},
+        {"Content-Type: x+json;a=b", true},
+        {"Content-Type: +json", false}, // nothing before it
+        {"Content-Type: application/jsonl", false},
+        {"Content-Type: application/json, text/plain", false},
+        {"Content-Type: text/plain; a=application/json", false},
+        {"Content-Type: multipart/form-data; boundary=x+json", false},
+        {"Content-Type: json", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (says(body_edit_applies, cases[i].line) != cases[i].json)
+            fail_msg("%s: %s", cases[i].json ? "not edited" : "edited", cases[i].line);
+}
+
+static void codings_are_not_read(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        bool coded;
+    } cases[] = {
+        {"", false},
+        {"Content-Encoding:", false},
+        {"Content-Encoding: identity", false},
+        {"content-encoding: Identity", false},
+        {"Content-Encoding: gzip", true},
+        {"Content-Encoding: identity, gzip", true},
+        {"Content-Encoding: x", true},
+        {"X-Content-Encoding: gzip", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (says(body_edit_coded, cases[i].line) != cases[i].coded)
+            fail_msg("%s: %s", cases[i].coded ? "read" : "not read", cases[i].line);
 }
 
 static void expect_asked(const char *body, const char *expected) {
@@ -87,7 +159,10 @@ int test_body_edit(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_prompt_goes_where_the_api_has_it),
         cmocka_unit_test(edits_come_in_their_order),
+        cmocka_unit_test(without_a_prompt_the_fields_alone),
         cmocka_unit_test(what_is_wanted),
+        cmocka_unit_test(json_is_known_by_its_type),
+        cmocka_unit_test(codings_are_not_read),
         cmocka_unit_test(streams_are_asked_for_their_tokens),
     };
     return cmocka_run_group_tests_name("body_edit", tests, NULL, NULL);

@@ -400,6 +400,7 @@ static void reasons_have_names(void **state) {
     assert_string_equal(decision_reason_name(DECIDED_BY_PIN), "pin");
     assert_string_equal(decision_reason_name(DECIDED_BY_OVERRIDE), "override");
     assert_string_equal(decision_reason_name(DECIDED_AT_RANDOM), "random");
+    assert_string_equal(decision_reason_name(DECIDED_BY_TASK), "task");
     assert_string_equal(decision_reason_name(DECIDED_BY_BAGGAGE), "baggage");
 }
 

@@ -217,6 +217,52 @@ static void body_is_asked_for_by_the_unit(void **state) {
     assert_false(needs); // it was given
 }
 
+static void body_is_asked_for_by_the_task(void **state) {
+    (void)state;
+    static const struct {
+        const char *body;
+        size_t places;
+        bool needs;
+    } cases[] = {
+        {NULL, 0, false},
+        {NULL, 2, false}, // the path and a header tell
+        {NULL, 3, true},
+        {"{}", 3, false}, // it was given
+    };
+    struct task_place use[] = {{TASK_PATH_SEGMENT, NULL}, {TASK_HEADER, "X-Task"}, {TASK_JSON, "/id"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct affinity_config affinity = {.use = use, .use_count = cases[i].places};
+        struct route_config route = {.affinity = &affinity};
+        struct config config = {.routes = &route, .route_count = 1};
+        struct matcher *matcher = matcher_new(&config);
+        struct request request;
+        bool needs;
+        request_open(&request, "POST /tasks/7 HTTP/1.1\nHost: h", cases[i].body);
+        assert_int_equal(matcher_route(matcher, &request.view, &needs), 0);
+        assert_int_equal(needs, cases[i].needs);
+        request_close(&request);
+        matcher_free(matcher);
+    }
+}
+
+// Two routes might match if the body said so: it is asked for once, and the first of them that does wins.
+static void several_wait_for_the_body(void **state) {
+    (void)state;
+    struct pointer_config small[] = {{"/model", "\"small\""}}, any[] = {{"/stream", "true"}};
+    const struct match_config matches[] = {{.host = "h", .json = {any, 1}}, {.json = {small, 1}}, {0}};
+    const char post[] = "POST / HTTP/1.1\nHost: h";
+    bool needs;
+    assert_int_equal(route_and_need(matches, NULL, 3, post, NULL, &needs), NONE);
+    assert_true(needs);
+    static const struct {
+        const char *body;
+        size_t route;
+    } cases[] = {
+        {"{\"model\":\"small\",\"stream\":true}", 0}, {"{\"model\":\"small\"}", 1}, {"{\"stream\":1}", 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(route_and_need(matches, NULL, 3, post, cases[i].body, &needs), cases[i].route);
+}
+
 // Many random routes against the plain definition: the first in the file's order whose every part holds.
 static const char *const host_pool[] = {NULL, "a.test", "b.a.test", "*.test", "*.a.test", "c.test"};
 static const char *const path_pool[] = {NULL, "/", "/v1", "/v1/", "/v1/chat", "/v1/chat/x", "/w"};
@@ -333,6 +379,8 @@ int test_match(void) {
         cmocka_unit_test(first_match_wins),
         cmocka_unit_test(body_is_asked_for),
         cmocka_unit_test(body_is_asked_for_by_the_unit),
+        cmocka_unit_test(body_is_asked_for_by_the_task),
+        cmocka_unit_test(several_wait_for_the_body),
         cmocka_unit_test(random_routes_as_defined),
         cmocka_unit_test(a_thousand_routes),
         cmocka_unit_test(odd_sizes),

@@ -146,13 +146,22 @@ static void equality_is_by_value(void **state) {
     assert_true(equals(json, "/o", "{\"y\":2,\"x\":1}"));
     assert_false(equals(json, "/o", "{\"x\":1}"));
     assert_false(equals(json, "/o", "{\"x\":1,\"z\":2}"));
+    assert_false(equals(json, "/a", "[2, {\"k\": 2}]")); // however deep it is
+    assert_false(equals(json, "/a", "[1, {\"k\": 3}]"));
+    assert_false(equals(json, "/o", "{\"x\":1,\"y\":{\"z\":2}}"));
+    assert_false(equals(json, "/a", "{\"0\":1,\"1\":2}")); // a list is no object
+    assert_false(equals(json, "/i", "[1]"));
+    assert_false(equals(json, "/i", "1.5"));
+    assert_false(equals(json, "/r", "2"));
+    assert_false(equals(json, "/i", "2"));
     assert_false(equals("9007199254740993", "", "9007199254740992")); // integers are not compared as doubles
 }
 
 // A number past 64 bits is no reason to be blind to the rest of the text.
 static void wide_integers_are_read(void **state) {
     (void)state;
-    const char json[] = "{\"seed\":18446744073709551615,\"user\":12345,\"model\":\"m\",\"half\":0.5}";
+    const char json[] = "{\"seed\":18446744073709551615,\"user\":12345,\"model\":\"m\",\"half\":0.5,"
+                        "\"long\":0.30000000000000004,\"third\":0.1}";
     struct arena arena;
     arena_init(&arena, 256);
     struct document *document = document_parse(slice_of(json));
@@ -160,6 +169,9 @@ static void wide_integers_are_read(void **state) {
     assert_true(slice_equal(document_text(document, "/model", &arena), SLICE("m")));
     assert_true(slice_equal(document_text(document, "/user", &arena), SLICE("12345")));
     assert_true(slice_equal(document_text(document, "/half", &arena), SLICE("0.5")));
+    // As short as reads back the same: 0.1 is not 0.10000000000000001.
+    assert_true(slice_equal(document_text(document, "/long", &arena), SLICE("0.30000000000000004")));
+    assert_true(slice_equal(document_text(document, "/third", &arena), SLICE("0.1")));
     assert_true(document_equals(document, "/user", "12345"));
     assert_true(document_equals(document, "/seed", "18446744073709551615"));
     document_free(document);

@@ -84,6 +84,11 @@ static void claims(void **state) {
         {"sub", "Bearer e30.eyJzdWIiOiJhIn0=.sig", "a"},
         {"sub", "Bearer e30.eyJzdWIiOiJhIn0.sig", "a"},
         {"sub", "Bearer e30.e.sig", ""},
+        {"0", "Bearer e30.WzFd.sig", ""},                       // [1] has no claims
+        {"sub", "Bearer e30.IAkNCnsic3ViIjoid3MifQ.sig", "ws"}, // white space before the object
+        {"sub", "Bearer e30.IAo.sig", ""},                      // nothing but that
+        {"sub", "Bearer e30.AHsic3ViIjoiYSJ9.sig", ""},         // a zero byte is none
+        {"sub", "Bearer e30.eyJzdWIiOiJhIn{.sig", ""},          // past the alphabet
         {"sub", "Bearer e30..sig", ""},
         {"sub", "Bearer e30.====.sig", ""},
         {"sub", "Bearer e30." ALICE, ""}, // two parts
@@ -161,7 +166,8 @@ static void cookies_are_read_strictly(void **state) {
         assert_null(pin.variant.at);
         assert_null(pin.stamp.at);
     }
-    const char *nothing[] = {"", "~v~s", "a b", "a,b", "a=b", "\xc3\xa9", "a/b", "a%20", NULL};
+    const char *nothing[] = {"",    "~v~s", "a b", "a,b",      "a=b", "a[b",  "a`b",
+                             "a{b", "a@b",  "a:b", "\xc3\xa9", "a/b", "a%20", NULL};
     for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++)
         assert_null(sticky_read_cookie(slice_of(nothing[i])).unit.at);
     char text[130];

@@ -38,11 +38,14 @@ static void what_was_learned_is_found(void **state) {
     assert_false(finds(tasks, "task-1000", 5000, &blue));
     learn(tasks, "task-7", &green, 5000); // it runs elsewhere now
     assert_true(finds(tasks, "task-7", 5000, &green));
+    const struct task_home moved = {"canary", "http://g:2"}; // another endpoint of the same variant
+    learn(tasks, "task-7", &moved, 5000);
+    assert_true(finds(tasks, "task-7", 5000, &moved));
     struct tasks_figures figures;
     tasks_note_gone(tasks);
     tasks_read(tasks, &figures);
     assert_int_equal(figures.known, 1000);
-    assert_int_equal(figures.found, 1000);
+    assert_int_equal(figures.found, 1001);
     assert_int_equal(figures.gone, 1);
     tasks_free(tasks);
 }
@@ -77,6 +80,19 @@ static void ids_have_a_length(void **state) {
     id[TASK_ID_MOST] = 0;
     learn(tasks, id, &blue, 1);
     assert_true(finds(tasks, id, 1, &blue));
+    tasks_free(tasks);
+}
+
+static void what_has_no_id_is_passed_over(void **state) {
+    (void)state;
+    struct tasks *tasks = tasks_new("chat");
+    struct slice ids[] = {SLICE(""), SLICE_NONE, SLICE("a")};
+    struct task_room room;
+    bool fresh;
+    learn(tasks, "a", &blue, 1);
+    assert_false(tasks_find(tasks, ids, 2, 1, &room, &fresh));
+    assert_true(tasks_find(tasks, ids, 3, 1, &room, &fresh));
+    assert_string_equal(room.endpoint, blue.endpoint);
     tasks_free(tasks);
 }
 
@@ -116,9 +132,8 @@ static void what_is_new_is_written_once(void **state) {
 
 int test_tasks(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_learned_is_found),
-        cmocka_unit_test(the_least_asked_for_goes_first),
-        cmocka_unit_test(ids_have_a_length),
+        cmocka_unit_test(what_was_learned_is_found),   cmocka_unit_test(the_least_asked_for_goes_first),
+        cmocka_unit_test(ids_have_a_length),           cmocka_unit_test(what_has_no_id_is_passed_over),
         cmocka_unit_test(what_is_new_is_written_once),
     };
     return cmocka_run_group_tests_name("tasks", tests, NULL, NULL);

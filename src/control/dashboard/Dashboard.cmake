@@ -1,0 +1,45 @@
+# The dashboard, embedded in the daemon: sluice_dashboard(VARIABLE) gives the C source that has its files.
+#
+# Its charts are uPlot's, from npm. Where they come from, in this order: -DSLUICE_UPLOT=FOLDER; src/control/dashboard/uplot,
+# which a release archive brings; npm, by the lock file, which names the very bytes. Without any of them the daemon builds
+# all the same, and its page has no charts.
+set(SLUICE_UPLOT "" CACHE PATH "folder with uPlot.iife.min.js, uPlot.min.css and LICENSE")
+
+function(sluice_find_uplot result)
+  set(folder ${CMAKE_SOURCE_DIR}/src/control/dashboard)
+  set(installed ${CMAKE_BINARY_DIR}/dashboard)
+  set(${result} "" PARENT_SCOPE)
+  if(SLUICE_UPLOT)
+    if(NOT EXISTS ${SLUICE_UPLOT}/uPlot.iife.min.js)
+      message(FATAL_ERROR "SLUICE_UPLOT: there is no uPlot.iife.min.js in ${SLUICE_UPLOT}")
+    endif()
+    set(${result} ${SLUICE_UPLOT} PARENT_SCOPE)
+    return()
+  endif()
+  if(EXISTS ${folder}/uplot/uPlot.iife.min.js)
+    set(${result} ${folder}/uplot PARENT_SCOPE)
+    return()
+  endif()
+  execute_process(COMMAND sh ${folder}/uplot.sh ${installed} RESULT_VARIABLE failed OUTPUT_VARIABLE said ERROR_VARIABLE said)
+  if(failed)
+    message(WARNING "the dashboard has no charts in this build, npm could not bring uPlot: ${said}")
+  else()
+    set(${result} ${installed}/uplot PARENT_SCOPE)
+  endif()
+endfunction()
+
+function(sluice_dashboard result)
+  set(folder ${CMAKE_SOURCE_DIR}/src/control/dashboard)
+  set(made ${CMAKE_BINARY_DIR}/dashboard/files.c)
+  sluice_find_uplot(uplot)
+  set(charts "")
+  if(uplot)
+    set(charts ${uplot}/uPlot.iife.min.js ${uplot}/uPlot.min.css ${uplot}/LICENSE)
+  endif()
+  file(GLOB files CONFIGURE_DEPENDS ${folder}/*.html ${folder}/*.js ${folder}/*.css ${folder}/*.svg)
+  add_custom_command(OUTPUT ${made} DEPENDS ${folder}/bundle.cmake ${files} ${charts}
+    COMMAND ${CMAKE_COMMAND} -DFOLDER=${folder} -DUPLOT=${uplot} -DOUT=${made} -P ${folder}/bundle.cmake VERBATIM)
+  add_custom_target(dashboard DEPENDS ${made})
+  set_source_files_properties(${made} PROPERTIES INCLUDE_DIRECTORIES ${CMAKE_SOURCE_DIR}/src/control)
+  set(${result} ${made} PARENT_SCOPE)
+endfunction()
