@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from harness.metrics import LABEL
+from harness.scale import patience
 from harness.sluice import pool, route
 from harness.wait import wait_for
 
@@ -243,18 +244,22 @@ def memory(case):
 
 
 def descriptors(case):
-    """Requests that hang take what there is for connections to endpoints, until one does not get any."""
-    daemon = case.daemon(case.upstream(handler=hang), argv_prefix=("prlimit", "--nofile=100:100"))
+    """Requests that hang take what there is for connections to endpoints; the others get none, and are told."""
+    server = case.upstream(handler=lambda request, reply: reply.hang(600))
+    daemon = case.daemon(server, argv_prefix=("prlimit", "--nofile=100:100"))
     clients = [daemon.client() for _ in range(40)]
     case.closers += [client.close for client in clients]
     for client in clients:
         client.request()
-    refused = wait_for(lambda: select.select([c.socket for c in clients], [], [], 0)[0], 10, "one got no connection")
-    client, = [client for client in clients if client.socket is refused[0]]
-    assert client.response().header("X-Sluice-Error") == "descriptors"
-    for other in clients:  # nobody else is counted any more
-        if other is not client and other.socket in select.select([c.socket for c in clients], [], [], 1)[0]:
-            other.response()
+
+    def refused():
+        """The clients that have an answer, once every request hangs or has one: nobody else is counted after that."""
+        answered = select.select([client.socket for client in clients], [], [], 0)[0]
+        return server.count + len(answered) == len(clients) and [c for c in clients if c.socket in answered]
+    told = wait_for(refused, patience(20), "every request hangs or was answered")
+    for client in told:
+        assert client.response().header("X-Sluice-Error") == "descriptors"
+    client = told[0]
 
     def ask(headers, method="GET"):
         return client.ask(method, "/", headers)
