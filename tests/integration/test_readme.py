@@ -1,61 +1,26 @@
 """The README's five-minute tour, line by line."""
 import os
 import re
-import signal
-import socket
-import subprocess
 
 import pytest
 
-from harness.scale import BINARY, patience
-from harness.wait import wait_for
+from harness import walk
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-
-
-def free(port):
-    """Nobody listens there."""
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) != 0
+README = os.path.join(walk.ROOT, "README.md")
 
 
-def blocks(heading):
-    """The ```sh blocks of the section."""
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
-        text = f.read()
-    section = re.search(rf"^##+ {re.escape(heading)}$(.*?)(?=^## |\Z)", text, re.S | re.M)
-    assert section, f"the README has no section {heading}"
-    return re.findall(r"```sh\n(.*?)```", section[1], re.S)
-
-
-def run(scripts, tmp_path):
-    """Types them all into one shell, as a reader does; what was seen."""
-    # A session of its own, so that whatever it starts ends with it. The binary is the one under test, wherever it was built.
-    folder = os.path.dirname(os.path.abspath(BINARY))
-    script = f"export PATH=\"{folder}:$PATH\"\n" + "\n".join(
-        f"echo '--- block {i}'\n{body}" for i, body in enumerate(scripts)).replace("$PWD/build/release", folder)
-    for port in set(re.findall(r"(?:--port |127\.0\.0\.1:)(\d{4,5})", script)):
-        wait_for(lambda port=port: free(int(port)), 60, f"port {port}, which the README uses, is free")
-    out = tmp_path / "out"
-    with open(out, "wb") as f:
-        process = subprocess.Popen(["bash", "-eu", "-c", script], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=f,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            code = process.wait(patience(120))
-        finally:
-            try:
-                os.killpg(process.pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
-    text = out.read_text(encoding="utf-8", errors="replace")
-    assert code == 0, text[-4000:]
-    assert "command not found" not in text
-    return text
+def run(heading, tmp_path):
+    """Types the blocks of a section; what was seen."""
+    blocks = [block for block in walk.read(README) if block.kind == "sh" and block.section == heading]
+    assert blocks, f"the README has no section {heading} with commands"
+    faults = walk.faults(README, blocks, walk.typed(blocks, str(tmp_path)), str(tmp_path))
+    assert not faults, "\n\n".join(faults)
+    return "".join(block.said for block in blocks)
 
 
 @pytest.mark.heavy
 def test_the_tour_works_line_by_line(tmp_path):
-    text = run(blocks("Five-minute tour"), tmp_path)
+    text = run("Five-minute tour", tmp_path)
     # What the prose between the blocks says is seen to be so.
     variants = re.findall(r"(?i)^x-sluice-variant: (\S+)", text, re.M)
     assert len(variants) >= 2 and len(set(variants)) == 1, "the same user always meets the same variant"
@@ -68,7 +33,7 @@ def test_the_tour_works_line_by_line(tmp_path):
 
 @pytest.mark.heavy
 def test_the_prompt_test_works_line_by_line(tmp_path):
-    text = run(blocks("An A/B test of two prompts"), tmp_path)
+    text = run("An A/B test of two prompts", tmp_path)
     assert '"taken":500,"refused":0}' in text
     assert "winner: thorough" in text
     assert re.search(r"thorough\s+100%", text) and re.search(r"concise\s+0%", text), "the winner is promoted"
@@ -77,7 +42,7 @@ def test_the_prompt_test_works_line_by_line(tmp_path):
 
 def test_every_command_of_the_readme_exists():
     from harness.sluice import cli  # pylint: disable=import-outside-toplevel
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+    with open(README, encoding="utf-8") as f:
         commands = set(re.findall(r"^\s*(?:\$ )?(?:\./)?(?:build/\w+/)?sluice (\w+)", f.read(), re.M))
     usage = cli("--help").stdout
     assert commands
