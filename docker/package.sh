@@ -21,7 +21,6 @@ fail() {
     exit 1
 }
 umask 022
-cmake "$built" -DSLUICE_DEB_RELEASE="${SLUICE_DEB_RELEASE:-1}" >"$log" 2>&1 || fail
-cpack --config "$built/CPackConfig.cmake" -B "$out" >>"$log" 2>&1 || fail
+cpack --config "$built/CPackConfig.cmake" -B "$out" -D CPACK_DEBIAN_PACKAGE_RELEASE="${SLUICE_DEB_RELEASE:-1}" >"$log" 2>&1 || fail
 rm -rf "$out/_CPack_Packages"
 sed -n 's/^CPack: - package: \(.*\) generated\.$/\1/p' "$log"

@@ -1,7 +1,6 @@
 # The Debian package: `cpack -G DEB` in a build folder makes sluice_VERSION-RELEASE_ARCH.deb (docker/package.sh does all of it).
 # What only the package has is in the component `debian`, which a plain `cmake --install` leaves out.
 include(GNUInstallDirs)
-set(SLUICE_DEB_RELEASE 1 CACHE STRING "revision of the Debian package")
 set(deb ${CMAKE_SOURCE_DIR}/docker/deb)
 
 # NAME becomes FOLDER/AS. A file of another part of the project that is not there (OPTIONAL) is left out.
@@ -31,6 +30,7 @@ sluice_ship(${deb}/sluice.service lib/systemd/system sluice.service)
 sluice_ship(${deb}/sluice.sysusers lib/sysusers.d sluice.conf)
 sluice_ship(${deb}/sluice.tmpfiles lib/tmpfiles.d sluice.conf)
 
+sluice_ship(${deb}/lintian-overrides share/lintian/overrides sluice)
 sluice_ship(${deb}/copyright share/doc/sluice copyright)
 sluice_ship_gzipped(${deb}/changelog share/doc/sluice changelog.Debian)
 sluice_ship_gzipped(${CMAKE_SOURCE_DIR}/docs/CHANGELOG.md share/doc/sluice changelog OPTIONAL)
@@ -57,7 +57,7 @@ set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
   OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(CPACK_PACKAGE_NAME sluice)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
-set(CPACK_DEBIAN_PACKAGE_RELEASE ${SLUICE_DEB_RELEASE})
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER "sluice maintainers <maintainers@sluice.example>")
