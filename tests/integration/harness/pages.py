@@ -234,6 +234,10 @@ def commands():
     return set(re.findall(r"^  (\w[\w-]*) ", usage(""), re.M))
 
 
+# Where a command begins in what is typed.
+STARTS = r"(?:^\s*(?:[#$] )?|[(;|&!{]\s*|\b(?:do|then|exec|sudo|timeout \S+) |\w=\S+ )"
+
+
 def command_lines(path, text):
     """`sluice COMMAND --option`, in code and in what is typed."""
     del path
@@ -243,7 +247,7 @@ def command_lines(path, text):
             inside = None if inside is not None else line[3:].strip()
             continue
         for piece in [line] if inside in ("sh", "console") else CODE.findall(line) if inside is None else []:
-            before = r"(?:^|[\s(/;|&!])" if inside else r"^(?:\w+=\S+ |sudo )*"
+            before = STARTS if inside else r"^(?:\w+=\S+ |sudo )*"
             for call in re.finditer(before + r"sluice ([a-z][\w-]*)((?: [^|;&`]*)?)", piece):
                 if call[1] not in commands():
                     yield f"{number}: there is no command sluice {call[1]}"
