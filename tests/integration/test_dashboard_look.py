@@ -19,9 +19,13 @@ pytestmark = pytest.mark.once
 
 # ---- how it looks, to everybody
 
-@pytest.mark.parametrize("width, scheme", [(360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")])
-def test_sizes_and_colours(browser, demo, tmp_path, width, scheme):
+def test_sizes_and_colours(browser, demo, tmp_path):
     url = demo("--step", pace("60s", "90s"))
+    for width, scheme in ((360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")):
+        looks_right(browser, url, tmp_path, width, scheme)
+
+
+def looks_right(browser, url, tmp_path, width, scheme):
     page = opened(browser, url, width=width, height=800 if width == 360 else 1000, colorScheme=scheme)
     wait_for(lambda: max(map(max, drawn(page).values()), default=0) >= pace(3, 8), patience(60), "there is something to draw")
     assert page.run("return await page.evaluate(() => document.documentElement.scrollWidth)") <= width, "nothing is wider than the screen"
