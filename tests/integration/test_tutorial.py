@@ -97,6 +97,14 @@ def told(tmp_path, text, seconds=30):
         hand.close()
 
 
+def running(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def test_a_page_that_is_right_passes(tmp_path):
     assert told(tmp_path, PAGE) is None
 
@@ -118,6 +126,13 @@ def test_a_page_that_is_wrong_fails(tmp_path, was, now, said):
 def test_a_line_that_hangs_is_told(tmp_path):
     fault = told(tmp_path, PAGE.replace("# echo one >&2", "# sleep 300"), seconds=1)
     assert fault and "page.md:4: sleep 300\n--- does not come to its end" in fault, fault
+
+
+def test_what_a_page_starts_ends_with_the_terminal(tmp_path):
+    page = PAGE.replace("sleep 300 &", "sleep 300 & echo $! > pid").replace("kill $(jobs -p)\nwait\n", "true\n")
+    assert told(tmp_path, page) is None
+    pid = int((tmp_path / "pid").read_text(encoding="ascii"))
+    wait_for(lambda: not running(pid), patience(10), "the page's sleep has ended")
 
 
 def test_what_was_drawn_over_is_not_seen(tmp_path):

@@ -1,5 +1,6 @@
 """Types a document by hand: line by line into a bash on a terminal, as a reader sits before it, who waits for each prompt,
 answers what is asked, and sees colours, prompts and the shell's notes about jobs. (walk.py gives the blocks to a shell as a script.)"""
+import os
 import re
 import signal
 import subprocess
@@ -91,6 +92,7 @@ def without_jobs(text):
 def walk_by_hand(path, hand, seconds=120):
     """Types all that a document says. Returns the blocks and what is wrong: the first only, since all else follows from it."""
     blocks = [block for block in walk.read(path) if block.kind in ("sh", "console")]
+    path = os.path.relpath(path, walk.ROOT)
     hand.deadline = time.monotonic() + seconds
     for block in blocks:
         for number, line in enumerate(lines(block)):
