@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import admin
@@ -72,7 +73,8 @@ def compare(options):
     unknown = {k for q in golden for rule in q["expect"] for k in rule} - {"weight"} - set(PROPERTIES)
     if unknown or not all(q["expect"] for q in golden) or not golden:
         raise Failed(f"{options.golden}: unknown properties {sorted(unknown)}, or nothing is expected")
-    report = {"version": options.version, "quality": None, "passed": False, "margin": options.margin, "min": options.min}
+    report = {"version": options.version, "run": uuid.uuid4().hex, "quality": None, "passed": False,
+              "margin": options.margin, "min": options.min}
     means = {}
     for role in ("baseline", "candidate"):
         slot, _, url = getattr(options, role).partition("=")
@@ -98,8 +100,9 @@ def post(options):
         report = json.load(f)
     if report["version"] != options.version or not report["passed"]:
         raise Failed(f"{options.report} is not of a {options.version} that passed")
-    scores = [{"route": options.route, "variant": report[role]["slot"], "unit": f"golden-{answer['question']}",
-               "score": answer["score"], "id": f"golden-{options.version}-{role}-{number}"}
+    # Without a unit: both were asked the same questions equally often, so what is compared is this set of questions.
+    scores = [{"route": options.route, "variant": report[role]["slot"], "score": answer["score"],
+               "id": f"golden-{report['run']}-{role}-{number}"}
               for role in ("baseline", "candidate") for number, answer in enumerate(report[role]["answers"])]
     counted = refused = judged = 0
     for begin in range(0, len(scores), 1000):

@@ -51,7 +51,9 @@ helper() {
 # Where the rollout stands, as shell variables: state, and of baseline and candidate (the slot)
 # version, weight and urls.
 look() {
+    # shellcheck disable=SC2034 # of those who source this
     state='' baseline='' baseline_version='' baseline_weight='' baseline_urls=''
+    # shellcheck disable=SC2034
     candidate='' candidate_version='' candidate_weight='' candidate_urls=''
     stands=$(helper rollout "$route") || exit $?
     eval "$stands"
