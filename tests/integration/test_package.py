@@ -290,6 +290,19 @@ def remove(machine, before):
     assert not [path for path in left if path.startswith("/usr/")]
 
 
+def start_by_upgrade(machine):
+    """What was stopped is started, unless the machine's owner has a policy against it."""
+    policy = machine.root.path("/usr/sbin/policy-rc.d")
+    with open(policy, "w", encoding="ascii") as f:
+        f.write("#!/bin/sh\nexit 101\n")
+    os.chmod(policy, 0o755)
+    dpkg(machine, "-i", "/var/tmp/sluice.deb")
+    assert service(machine)["ActiveState"] == "inactive"
+    os.unlink(policy)
+    dpkg(machine, "-i", "/var/tmp/sluice.deb")
+    assert service(machine)["ActiveState"] == "active"
+
+
 def socket_activation(machine, web):
     """The example of the package: who comes while the service is down waits, and starts it."""
     unit = "/etc/systemd/system/sluice.socket"
@@ -324,7 +337,7 @@ def test_a_life(machine, deb, tmp_path):
     die(machine, web)
     machine.run("systemctl", "stop", "sluice")
     assert service(machine)["Result"] == "success"
-    machine.run("systemctl", "start", "sluice")
+    start_by_upgrade(machine)
     socket_activation(machine, web)
     dpkg(machine, "--purge", "sluice")
     assert files(machine) - before == set()

@@ -5,6 +5,7 @@
 # lists are there, and the names are resolved as here. What was made once is kept in build/root (or $SLUICE_ROOT_CACHE) and
 # copied the next time, which takes a second; remove that folder to begin from nothing. Needs root.
 set -eu
+umask 022 # whoever calls it: this is what a machine has
 here=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${SLUICE_ROOT_CACHE:-$here/build/root}
 suite=bookworm

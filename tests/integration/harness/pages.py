@@ -108,9 +108,9 @@ def rules():
 
 @functools.lru_cache(maxsize=None)
 def other_names():
-    """What else begins with sluice_: programs of the build, and files."""
+    """What else begins with sluice_: programs of the build, files, and the cookie of the examples."""
     text = "".join(content(path) for path in ("CMakeLists.txt", "tests/CMakeLists.txt"))
-    return set(re.findall(r"\bsluice_\w+", text))
+    return set(re.findall(r"\bsluice_\w+", text)) | set(re.findall(r"cookie: (\w+)", content("config/canary.yaml")))
 
 
 def metric_names(path, text):
