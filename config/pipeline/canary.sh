@@ -14,9 +14,14 @@ idle) ask promote "$route" --reason "pipeline: $version" ;;
 rolled_back | stopped) [ -z "${PIPELINE_RETRY:-}" ] || ask retry "$route" --reason "pipeline: $version again" ;;
 *) say "the rollout of $version runs already ($state)" ;;
 esac
-if [ -f "$report" ]; then # the guard `quality` asks for them; a second time they are not counted
-    helper evaluate post --version "$version" --report "$report" --route "$route" || say "the scores were not taken"
-fi
+look
+case $state in
+rolled_back | stopped | promoted) ;;
+*) # the guard `quality` asks for the scores; a second time they are not counted
+    [ ! -f "$report" ] || helper evaluate post --version "$version" --report "$report" --route "$route" ||
+        say "the scores were not taken"
+    ;;
+esac
 status=0
 timeout "$timeout" sluice watch --exit-status "$route" 9>&- || status=$?
 case $status in

@@ -36,17 +36,25 @@ def section(lines, begin, end, pattern, what):
         found = [i for i in found if indent(lines[i]) == least]
     if len(found) != 1:
         raise Refused(f"{what} is there {len(found)} times; it must stand once, on a line of its own")
-    last = found[0] + 1
-    while last < end and (not meaningful(lines[last]) or indent(lines[last]) > indent(lines[found[0]])):
+    own, last = lines[found[0]], found[0] + 1
+    listed = not own.lstrip().startswith("- ")  # a key's list may stand as far left as the key
+    while last < end and (not meaningful(lines[last]) or indent(lines[last]) > indent(own) or
+                          listed and indent(lines[last]) == indent(own) and lines[last].lstrip().startswith("- ")):
         last += 1
     return found[0], last
 
 
-def put(lines, place, key, value, what):
+def children(lines, place):
+    """The lines of the keys that stand right below the first line's."""
+    inside = [i for i in range(place[0] + 1, place[1]) if meaningful(lines[i])]
+    return [i for i in inside if indent(lines[i]) == indent(lines[inside[0]])]
+
+
+def put(lines, among, key, value, what):
     """Sets the one `key: …` of these lines."""
     pattern = re.compile(rf"((?:^|[\s{{,]){key}:\s+){VALUE}")
     found = []
-    for i in range(*place):
+    for i in among:
         for match in pattern.finditer(lines[i]):
             if not re.search(r"(^|\s)#", lines[i][:match.start(2)]):
                 found.append((i, match))
@@ -65,18 +73,19 @@ def edited(text, route, what, first, second):
     place = section(lines, *routes, name, f"the route {route}")
     variants = section(lines, *place, r"\s*variants:\s*(#|$)", f"`variants` of {route}")
     rollout = section(lines, place[0] + 1, place[1], r"\s*rollout:\s*(#|$)", f"`rollout` of {route}")
-    if not any(meaningful(line) and re.match(r"\s*start:\s+manual\b", line) for line in lines[rollout[0]:rollout[1]]):
+    keys = children(lines, rollout)  # what hooks and gates have below them is theirs
+    if not any(re.match(r"\s*start:\s+manual\b", lines[i]) for i in keys):
         raise Refused(f"the rollout of {route} has no `start: manual`: it would start at the reload")
 
     def slot(name):
-        return section(lines, variants[0] + 1, variants[1], rf"""\s*["']?{re.escape(name)}["']?:""", f"the variant {name}")
+        return range(*section(lines, variants[0] + 1, variants[1], rf"""\s*["']?{re.escape(name)}["']?:""", f"the variant {name}"))
     if what == "stage":
         put(lines, slot(first), "version", second, f"the variant {first}")
     else:
         put(lines, slot(first), "weight", "100", f"the variant {first}")
         put(lines, slot(second), "weight", "0", f"the variant {second}")
-        put(lines, rollout, "baseline", first, f"the rollout of {route}")
-        put(lines, rollout, "candidate", second, f"the rollout of {route}")
+        put(lines, keys, "baseline", first, f"the rollout of {route}")
+        put(lines, keys, "candidate", second, f"the rollout of {route}")
     return "\n".join(lines)
 
 

@@ -1,4 +1,5 @@
 """The deploy workflow of docs/pipeline.md: config/pipeline against a real daemon and simulated model servers."""
+import fcntl
 import glob
 import json
 import os
@@ -154,6 +155,18 @@ def site(tmp_path, simulate):
         one.end()
 
 
+def staged(text, version):
+    return text.replace("version: none #", f"version: {version} #")
+
+
+def full(text):
+    for was, now in (("version: v1, weight: 100", "version: v1, weight: 0"), ("        weight: 0\n", "        weight: 100\n"),
+                     ("baseline: blue", "baseline: green"), ("candidate: green", "candidate: blue")):
+        assert text.count(was) == 1, was
+        text = text.replace(was, now)
+    return text
+
+
 def test_a_good_version_goes_through_to_full(site):
     here = site()
     code, said = here.run("deploy", "v2")
@@ -165,9 +178,7 @@ def test_a_good_version_goes_through_to_full(site):
         assert words in said, said
     assert re.search(r"evaluate: 480 scores counted, 480 for a rollout", said), said
     # Only the values changed; comments, layout and everything else stand as they stood.
-    expected = here.text.replace("version: none ", "version: v2 ").replace("version: v1, weight: 100", "version: v1, weight: 0")
-    expected = expected.replace("weight: 0\n    rollout", "weight: 100\n    rollout")
-    assert here.file() == expected.replace("baseline: blue", "baseline: green").replace("candidate: green", "candidate: blue")
+    assert here.file() == full(staged(here.text, "v2"))
     assert "v2 is promoted" in here.summary() and "quality" in here.summary()
     code, said = here.run("deploy", "v2")
     assert code == 0 and "v2 is the baseline already" in said, said
@@ -183,7 +194,7 @@ def test_one_with_errors_is_rolled_back(site):
     breaking.join()
     assert code == 3, said
     assert here.live() == {"blue": ("v1", 100), "green": ("v2", 0)} and here.state() == "rolled_back"
-    assert here.file() == here.text.replace("version: none ", "version: v2 "), "only staged"
+    assert here.file() == staged(here.text, "v2"), "only staged"
     summary = here.summary()
     assert "## v2 was rolled back" in summary and "failed requests: candidate" in summary and "it is worse" in summary
     code, said = here.run("deploy", "v2")
@@ -250,21 +261,32 @@ def test_a_job_that_died_is_run_again(site):
     wait_for(lambda: here.state() == "paused", patience(30), "the canary waits")
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
-    second = here.begin("deploy", "v2")
-    wait_for(lambda: "runs already" in second.stdout(), patience(15), "the second goes on")
-    # A pipeline for another version, meanwhile and after the lock is free again, gets nowhere.
-    code, said = here.run("deploy", "v3")
-    assert code == 75 and "another pipeline has the lock" in said, said
-    code, said = here.run("deploy", "v3", PIPELINE_LOCKED="1")
-    assert code == 75 and "a rollout of v2 is under way (paused)" in said, said
-    code, said = here.run("stage", "v3", PIPELINE_LOCKED="1")
-    assert code == 75 and "v2 is under way" in said, said
-    waits = here.begin("deploy", "v2", PIPELINE_LOCK_WAIT="30")
+    second = here.begin("canary", "v2")
+    wait_for(lambda: "scores counted" in second.stdout(), patience(15), "the second goes on")
+    assert "runs already (paused)" in second.stdout() and " 0 scores counted" in second.stdout()
+    # A pipeline for another version, meanwhile and without a lock, gets nowhere.
+    for script, environment, words in (("deploy", {}, "another pipeline has the lock"),
+                                       ("deploy", {"PIPELINE_LOCKED": "1"}, "a rollout of v2 is under way (paused)"),
+                                       ("stage", {"PIPELINE_LOCKED": "1"}, "a rollout of v2 is under way (paused)"),
+                                       ("test", {}, "green has traffic"), ("evaluate", {}, "green has traffic")):
+        code, said = here.run(script, "v3", **environment)
+        assert code == 75 and words in said, said
     assert here.daemon.admin(TOKEN).ask("POST", "/api/v1/routes/chat/promote").status == 200
     assert second.wait(30) == 0, second.stdout() + second.stderr()
-    assert "contract:" not in second.stdout() and "0 scores counted" in second.stdout(), second.stdout()
-    assert waits.wait(30) == 0 and "v2 is the baseline already" in waits.stdout(), waits.stdout() + waits.stderr()
-    assert here.live() == {"blue": ("v1", 0), "green": ("v2", 100)}
+    # It died between the promotion and the end: what is there is not the baseline yet.
+    code, said = here.run("stage", "v3")
+    assert code == 75 and "v2 is promoted and not the baseline yet" in said, said
+    # And it had written the file, and not loaded it.
+    with open(here.daemon.path, encoding="utf-8") as f:
+        half = full(f.read())
+    here.daemon.write(half)
+    with open(here.daemon.path + ".lock", "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        third = here.begin("deploy", "v2", PIPELINE_LOCK_WAIT="30")
+        code, said = here.run("deploy", "v2")
+        assert code == 75 and "has the lock" in said and third.running() and not third.stdout(), said
+    assert third.wait(30) == 0 and "v2 is the baseline, in slot green" in third.stdout(), third.stdout() + third.stderr()
+    assert here.live() == {"blue": ("v1", 0), "green": ("v2", 100)} and here.state() == "idle" and here.file() == half
 
 
 def test_one_that_takes_too_long(site):
