@@ -50,9 +50,9 @@ def children(lines, place):
     return [i for i in inside if indent(lines[i]) == indent(lines[inside[0]])]
 
 
-def put(lines, among, key, value, what):
-    """Sets the one `key: …` of these lines."""
-    pattern = re.compile(rf"((?:^|[\s{{,]){key}:\s+){VALUE}")
+def put(lines, among, key, value, what, first=False):
+    """Sets the one `key: …` of these lines; with `first` only where a line begins with it."""
+    pattern = re.compile(rf"({'^ *' if first else '(?:^|[ {,])'}{key}:\s+){VALUE}")
     found = []
     for i in among:
         for match in pattern.finditer(lines[i]):
@@ -84,8 +84,8 @@ def edited(text, route, what, first, second):
     else:
         put(lines, slot(first), "weight", "100", f"the variant {first}")
         put(lines, slot(second), "weight", "0", f"the variant {second}")
-        put(lines, keys, "baseline", first, f"the rollout of {route}")
-        put(lines, keys, "candidate", second, f"the rollout of {route}")
+        put(lines, keys, "baseline", first, f"the rollout of {route}", True)
+        put(lines, keys, "candidate", second, f"the rollout of {route}", True)
     return "\n".join(lines)
 
 

@@ -67,7 +67,7 @@ def question(number):
 class Site:
     """A daemon, a model server for each slot, users, and what a job of the pipeline is given."""
 
-    def __init__(self, folder, blue, green, steps="{weight: 50, for: 1s}"):
+    def __init__(self, folder, blue, green, steps="{weight: 50, for: 1s}", repeats=5):
         self.folder, self.models = str(folder), {"blue": blue, "green": green}
         self.daemon = Sluice(folder, {}, start=False)
         self.daemon.config["admin"]["address"] = "unix:" + self.daemon.socket
@@ -85,7 +85,7 @@ class Site:
             "PATH": bin_folder + ":" + self.environment["PATH"], "SLUICE_ADMIN": "unix:" + self.daemon.socket,
             "PIPELINE_ROUTE": "chat", "PIPELINE_CONFIG": self.daemon.path, "PIPELINE_WORK": self.folder,
             "PIPELINE_TOKEN_FILE": os.path.join(self.folder, "admin.token"), "PIPELINE_TIMEOUT": "30",
-            "PIPELINE_REPEATS": "60", "PYTHONDONTWRITEBYTECODE": "1"}
+            "PIPELINE_REPEATS": str(repeats), "PYTHONDONTWRITEBYTECODE": "1"}
         self.users = Loop(self.daemon.address, 3, question)
         self.jobs = []
 
@@ -168,7 +168,7 @@ def full(text):
 
 
 def test_a_good_version_goes_through_to_full(site):
-    here = site()
+    here = site(repeats=60)
     code, said = here.run("deploy", "v2")
     assert code == 0, said
     assert here.live() == {"blue": ("v1", 0), "green": ("v2", 100)}
@@ -226,9 +226,9 @@ def test_one_that_fails_before_never_gets_traffic(site, tmp_path):
     assert report["passed"] is False and report["baseline"]["quality"] > 0.9 and report["quality"] < 0.8
     # As bad as the old one, but good enough is asked for too; then only the comparison is.
     ask(here.models["blue"].address, "POST", "/simulate", body='{"tokens": 3}')
-    code, said = here.run("evaluate", "v2", PIPELINE_REPEATS="1")
+    code, said = here.run("evaluate", "v2")
     assert code == 1 and "needed 0.800" in said, said
-    assert here.run("evaluate", "v2", PIPELINE_REPEATS="1", PIPELINE_MIN="0")[0] == 0
+    assert here.run("evaluate", "v2", PIPELINE_MIN="0")[0] == 0
     # What brings the version there fails.
     (tmp_path / "deploy").write_text('echo "$@"; exit 9\n', encoding="utf-8")
     code, said = here.run("deploy", "v2", PIPELINE_DEPLOY=str(tmp_path / "deploy"))
@@ -256,7 +256,7 @@ def test_a_file_that_is_broken_changes_nothing(site):
 
 
 def test_a_job_that_died_is_run_again(site):
-    here = site(steps="{pause: manual}")
+    here = site(steps="{pause: manual}", repeats=60)
     first = here.begin("deploy", "v2")
     wait_for(lambda: here.state() == "paused", patience(30), "the canary waits")
     os.killpg(first.pid, signal.SIGKILL)
