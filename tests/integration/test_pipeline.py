@@ -202,6 +202,13 @@ def test_one_with_errors_is_rolled_back(site):
     code, said = here.run("full", "v2")
     assert code == 1 and "not promoted (rolled_back)" in said, said
     assert here.live()["blue"] == ("v1", 100)
+    # By itself; a person may.
+    ask(here.models["green"].address, "POST", "/simulate", body='{"error_rate": 0}')
+    job = os.path.join(here.folder, "job.md")
+    code, said = here.run("deploy", "v2", PIPELINE_RETRY="1", PIPELINE_TIMEOUT="1", GITHUB_STEP_SUMMARY=job)
+    assert code == 4 and here.state() == "step" and here.live()["green"][1] >= 5, said
+    with open(job, encoding="utf-8") as f:
+        assert "v2 has not come to an end within 1 s" in f.read()
 
 
 def nothing_happened(here):
@@ -238,14 +245,15 @@ def test_one_that_fails_before_never_gets_traffic(site, tmp_path):
 
 def test_a_file_that_is_broken_changes_nothing(site):
     here = site()
-    for broken, words in ((here.text + "nonsense: 1\n", "nonsense"), (here.text.replace("      start: manual\n", ""), "start: manual"),
+    for broken, words in ((here.text + "nonsense: 1\n", "`sluice check` refuses it"), (here.text.replace("      start: manual\n", ""), "start: manual"),
                           (here.text.replace("        version: none # ", "        # "), "is there 0 times"),
                           (here.text.replace("name: chat", "name: chats"), "the route chat is there 0 times")):
         assert broken != here.text
         here.daemon.write(broken)
+        inode = os.stat(here.daemon.path).st_ino
         code, said = here.run("stage", "v2")
         assert code == 1 and words in said, said
-        assert here.file() == broken and not glob.glob(here.daemon.path + ".pipeline*")
+        assert here.file() == broken and os.stat(here.daemon.path).st_ino == inode and not glob.glob(here.daemon.path + ".pipeline*")
     here.daemon.write(here.text)
     code, said = here.run("stage", "v2, weight: 100")
     assert code == 1 and "a version has" in said, said
