@@ -245,7 +245,8 @@ def test_one_that_fails_before_never_gets_traffic(site, tmp_path):
 
 def test_a_file_that_is_broken_changes_nothing(site):
     here = site()
-    for broken, words in ((here.text + "nonsense: 1\n", "`sluice check` refuses it"), (here.text.replace("      start: manual\n", ""), "start: manual"),
+    for broken, words in ((here.text + "nonsense: 1\n", "`sluice check` refuses it"),
+                          (here.text.replace("      start: manual\n", ""), "start: manual"),
                           (here.text.replace("        version: none # ", "        # "), "is there 0 times"),
                           (here.text.replace("name: chat", "name: chats"), "the route chat is there 0 times")):
         assert broken != here.text
