@@ -27,6 +27,7 @@ enum option_set {
     OPTION_EXIT_STATUS = 256,
     OPTION_ONCE = 512,
     OPTION_FLEET = 1024,
+    OPTION_FORM = 2048, // --json-schema, --man
 };
 
 struct invocation;
@@ -48,7 +49,7 @@ struct invocation {
     const char *reason;           // NULL: not given
     const char *rps;              // a positive number as written; NULL: not given
     unsigned last;                // 0: not given
-    bool check, json, full, exit_status, once, fleet;
+    bool check, json, full, exit_status, once, fleet, json_schema, man;
     char **arguments;
     int argument_count;
 };

@@ -53,6 +53,11 @@ static const struct {
      {"fleet", no_argument, NULL, 'F'},
      NULL,
      "the instances of the fleet that the daemon belongs to, instead (docs/fleet.md)"},
+    {OPTION_FORM,
+     {"json-schema", no_argument, NULL, 's'},
+     NULL,
+     "as a JSON Schema, for editors (config/sluice.schema.json)"},
+    {OPTION_FORM, {"man", no_argument, NULL, 'm'}, NULL, "as the manual page sluice.yaml(5)"},
     {~0u, {"help", no_argument, NULL, 'h'}, NULL, "this text"},
 };
 #define KNOWN (sizeof known / sizeof *known)
@@ -109,6 +114,12 @@ static bool take(struct invocation *invocation, int letter, const char *value) {
         break;
     case 'F':
         invocation->fleet = true;
+        break;
+    case 's':
+        invocation->json_schema = true;
+        break;
+    case 'm':
+        invocation->man = true;
         break;
     case 'c':
         invocation->config = value;
