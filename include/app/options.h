@@ -60,5 +60,14 @@ bool options_read(const struct command *command, int argc, char **argv, struct i
                   int *exit_code);
 void options_help(const struct command *command, FILE *to);
 
+// What there is to say of each option, for the manual page.
+struct option_text {
+    const char *name, *argument, *help; // argument NULL: it takes none
+    char letter;                        // 0: none
+    unsigned set;                       // the commands that take it have one of these bits
+};
+size_t options_count(void);
+struct option_text options_text(size_t i);
+
 // The command closest to a misspelt name, or NULL when none is close.
 const struct command *options_suggest(const char *name, const struct command *commands, int count);

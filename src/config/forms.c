@@ -3,7 +3,7 @@
 #define TOKEN    "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 #define BYTE     "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 #define IPV4     "(?:" BYTE "\\.){3}" BYTE
-#define IPV6     "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+#define IPV6     "[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*"
 #define PORT_0   "0*(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 #define PORT     "(?!0*(?![0-9]))" PORT_0
 #define HOST     "(?:[0-9A-Za-z_-]+\\.)*[0-9A-Za-z_-]+"
@@ -73,12 +73,12 @@ const struct form form_task_use = {"header +" TOKEN "|json +" POINTER "+|query +
                                    "path_segment, json POINTER, header NAME or query NAME", PLAIN_TEXT};
 const struct form form_conditions = {"connect|refused_stream|reset_before_response|0*(?:429|5[0-9]{2})",
                                      "connect, refused_stream, reset_before_response, 429 or a 5xx code",
-                                     PLAIN_NUMBER};
+                                     PLAIN_WHOLE};
 const struct form form_workers = {"auto|0*(?:[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-6])",
-                                  "auto or a number of threads from 1 to 256", PLAIN_NUMBER};
+                                  "auto or a number of threads from 1 to 256", PLAIN_WHOLE};
 const struct form form_memory = {"auto|off|[0-9]*\\.?[0-9]*(?:B|[KMGT]iB)?", "auto, off or a size from 1MiB",
-                                 PLAIN_NUMBER};
-const struct form form_mode = {"0?[0-7]{3}", "permissions in octal such as 0660", PLAIN_NUMBER};
+                                 PLAIN_WHOLE};
+const struct form form_mode = {"0?[0-7]{3}", "permissions in octal such as 0660", PLAIN_WHOLE};
 const struct form form_pause = {"manual", "manual", PLAIN_TEXT};
 
 // ---- amounts

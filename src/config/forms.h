@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 // What is written without quotes and is no text to an editor, but may be one here.
-enum form_plain { PLAIN_TEXT, PLAIN_NUMBER, PLAIN_ANY };
+enum form_plain { PLAIN_TEXT, PLAIN_WHOLE, PLAIN_NUMBER, PLAIN_ANY };
 
 struct form {
     const char *pattern; // regular expression of the whole text, as JSON Schema has them (ECMA 262)

@@ -25,7 +25,8 @@ static void write_pattern(struct strbuf *out, const char *pattern, const char *w
 }
 
 static void write_form(struct strbuf *out, const struct form *form, bool null) {
-    static const char *const types[] = {"'string'", "'string','number'", "'string','number','boolean'"};
+    static const char *const types[] = {"'string'", "'string','integer'", "'string','number'",
+                                        "'string','number','boolean'"};
     bool several = form->plain != PLAIN_TEXT || null;
     strbuf_format(out, several ? "'type':[%s%s]," : "'type':%s%s,", types[form->plain],
                   null ? ",'null'" : "");
@@ -60,7 +61,9 @@ static void write_amount(struct strbuf *out, struct arena *arena, const struct k
         if (!key->least) // no other number goes without its unit
             strbuf_string(out, "'minimum':0,'maximum':0,");
         strbuf_string(&pattern, key->flags & KEY_OFF ? "off|" : "");
+        strbuf_string(&pattern, key->least ? "(?=[^1-9]*[1-9])(?:" : "(?:"); // not 0s
         form_duration(&pattern, key->least, key->most);
+        strbuf_char(&pattern, ')');
         what = "a duration such as 250ms, 5s, 10m or 1h";
     } else {
         strbuf_string(out, "'type':['integer','string'],");

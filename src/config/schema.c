@@ -58,7 +58,7 @@ static const struct key listener_keys[] = {
              "sockets): new ones cost a little less. Until then, 5 seconds at most, they are neither counted "
              "nor timed here."},
     {"mode", TYPE_CUSTOM, offsetof(struct listener_config, mode), .read = read_mode,
-     .type_text = "octal, 0000 to 0777", .standard = "0660", .form = &form_mode,
+     .type_text = "octal, 0000 to 0777", .standard = "0660", .form = &form_mode, .most = 777,
      .help = "Permissions of a unix socket's file: who may write to it may connect."},
 };
 static const struct section listener =
