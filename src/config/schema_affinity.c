@@ -12,7 +12,7 @@ static const struct key keys[] = {
              "POINTER`, `header "
              "NAME`, `query NAME`."},
     {"ttl", TYPE_DURATION, offsetof(struct affinity_config, ttl), .standard = "24h", .least = 1000,
-     .most = INT64_C(365) * 24 * 3600 * 1000,
+     .most = INT64_C(365) * 24 * 3600 * 1000, .type_text = "1s to 365d",
      .help = "A task is forgotten so long after it was last asked for."},
     {"size", TYPE_INTEGER, offsetof(struct affinity_config, size), .standard = "100000", .least = 1,
      .most = 10000000,

@@ -311,7 +311,9 @@ void admin_server_silence(struct admin_server *server) {
 void admin_server_pause(struct admin_server *server, bool pause) {
     struct evconnlistener *listener = server->bound ? evhttp_bound_socket_get_listener(server->bound) : NULL;
     if (listener && (pause ? evconnlistener_disable(listener) : evconnlistener_enable(listener)) != 0)
-        log_error("the admin address does not follow", "pause=%d", pause);
+        log_error(pause ? "the admin address cannot be paused for the upgrade"
+                        : "the admin address does not accept connections again after the failed upgrade",
+                  "");
 }
 
 void admin_server_leave(struct admin_server *server) {

@@ -93,17 +93,11 @@ void controller_ask_again(struct controller *controller) {
 
 void controller_log_decision(const struct controller *controller, const struct rollout_outcome *outcome,
                              bool by_person) {
-    static const char sentence[] = "rollout";
     bool bad = outcome->action == DECISION_ROLLBACK || outcome->action == DECISION_HOLD ||
                outcome->action == DECISION_STOP || outcome->action == DECISION_GATE;
-    if (bad)
-        log_warn(sentence, "route=%s decision=%s by=%s state=%s weight=%g because=\"%s\"", controller->name,
-                 decision_action_name(outcome->action), by_person ? "person" : "controller",
-                 rollout_state_name(controller->machine.state),
-                 controller->machine.weights[controller->plan.candidate] / 100.0, outcome->because);
-    else
-        log_info(sentence, "route=%s decision=%s by=%s state=%s weight=%g because=\"%s\"", controller->name,
-                 decision_action_name(outcome->action), by_person ? "person" : "controller",
-                 rollout_state_name(controller->machine.state),
-                 controller->machine.weights[controller->plan.candidate] / 100.0, outcome->because);
+    log_write(bad ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "rollout",
+              "route=%s decision=%s by=%s state=%s weight=%g because=\"%s\"", controller->name,
+              decision_action_name(outcome->action), by_person ? "person" : "controller",
+              rollout_state_name(controller->machine.state),
+              controller->machine.weights[controller->plan.candidate] / 100.0, outcome->because);
 }

@@ -136,7 +136,7 @@ static void on_terminate(int number, short what, void *context) {
     if (control->draining && upgrade_left(control->upgrade) && !daemon->told_to_stop) {
         log_info("stopping already, requests may finish", "signal=%s", strsignal(number)); // all of a service
     } else if (control->draining) {
-        log_warn("told to stop a second time", "signal=%s", strsignal(number));
+        log_warn("told to stop a second time, what is left is cut off", "signal=%s", strsignal(number));
         daemon->exit_code = 1;
         end(daemon);
     } else {

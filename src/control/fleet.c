@@ -41,8 +41,8 @@ void fleet_tell_role(struct fleet *fleet) {
     if (role == fleet->told)
         return;
     fleet->figures.leaderships += role == FLEET_LEADER;
-    log_info("fleet", "role=%s instance=%s leader=%s", fleet_role_name(role), fleet->settings.name,
-             fleet->leader_name ? fleet->leader_name : "");
+    log_info("fleet: role changed", "role=%s instance=%s leader=%s", fleet_role_name(role),
+             fleet->settings.name, fleet->leader_name ? fleet->leader_name : "");
     fleet->told = role;
     if (role == FLEET_APART)
         fleet->apart_ns = clock_monotonic_ns();

@@ -45,12 +45,16 @@ static void forget(struct channel *channel, struct message *message) {
     channel->notifier->counts.waiting--;
 }
 
-static void drop(struct channel *channel, struct message *message, const char *why) {
+static void tell(const struct channel *channel, const struct message *message, const char *why, bool over) {
     struct strbuf origin = {0};
     webhook_origin(channel->url, &origin);
-    log_error("notification dropped", "what=%s to=%s tries=%u reason=%s", message->what, strbuf_text(&origin),
-              message->tries, why);
+    log_write(over ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, over ? "notification dropped" : "notification failed",
+              "what=%s to=%s tries=%u reason=%s", message->what, strbuf_text(&origin), message->tries, why);
     strbuf_free(&origin);
+}
+
+static void drop(struct channel *channel, struct message *message, const char *why) {
+    tell(channel, message, why, true);
     channel->notifier->counts.dropped++;
     forget(channel, message);
 }
@@ -90,7 +94,7 @@ static void on_answer(const struct webhook_answer *answer, void *context) {
         notifier->counts.failed++;
         message->tries++;
         if (message->tries < notifier->settings.tries) {
-            log_warn("notification failed", "tries=%u reason=%s", message->tries, answer->why);
+            tell(channel, message, answer->why, false);
             if (!notifier->leaving)
                 wait_and_try_again(channel, message->tries);
             return;

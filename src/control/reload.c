@@ -113,13 +113,13 @@ static bool prepare(struct control *control, const struct loaded *loaded, struct
     return true;
 }
 
-static void log_listeners(const struct data_plane *plane, const char *sentence, struct strbuf *others) {
+static void log_listeners(const struct data_plane *plane, struct strbuf *others) {
     char text[ADDRESS_TEXT], line[ADDRESS_TEXT + 2];
     for (size_t i = 0; i < data_plane_listener_count(plane); i++) {
         data_plane_listener_text(plane, i, text);
         snprintf(line, sizeof line, "\n%s\n", text);
         if (!others->len || !strstr(strbuf_text(others), line))
-            log_info(sentence, "address=%s", text);
+            log_info("listening", "address=%s", text);
     }
 }
 
@@ -179,7 +179,7 @@ static void commit(struct control *control, struct loaded *take_loaded, struct h
     span_exporter_adopt(control->spans, config);
     membership_describe(control->membership);
     list_listeners(control->plane, &after);
-    log_listeners(control->plane, "listening", &before);
+    log_listeners(control->plane, &before);
     log_closed(&before, &after);
     strbuf_free(&before);
     strbuf_free(&after);

@@ -245,7 +245,8 @@ static void complete_decisions(const struct rollouts *rollouts, const struct con
     journal_read(rollouts->journal, 1, of_route, ignore_line, &last);
     if (last.number < controller->decision_number &&
         !journal_decide(rollouts->journal, strbuf_as_slice(&controller->decision), &error))
-        log_error("the list of decisions misses one", "route=%s error=\"%s\"", controller->name, error.text);
+        log_error("a decision is missing in decisions.jsonl", "route=%s error=\"%s\"", controller->name,
+                  error.text);
 }
 
 static void carry_out(struct rollouts *rollouts, struct rollouts_change *change, size_t route) {

@@ -31,7 +31,8 @@ static void decide_alone(struct share *share, const char *because, bool by_perso
     controller_log_decision(controller, &outcome, by_person);
     controller->decisions[DECISION_ROLLBACK]++;
     if (!journal_decide(controller->journal, strbuf_as_slice(&controller->decision), &error))
-        log_error("the list of decisions misses one", "route=%s error=\"%s\"", controller->name, error.text);
+        log_error("a decision is missing in decisions.jsonl", "route=%s error=\"%s\"", controller->name,
+                  error.text);
     if (controller->asks) {
         asks_tell_hook(controller->asks, HOOK_ON_ROLLBACK);
         asks_tell_decision(controller->asks);

@@ -157,8 +157,8 @@ void share_take_evidence(struct share *share, int64_t elapsed_ms) {
     for (size_t i = 0; i < share->heard_count; i++) {
         struct heard *heard = share->heard[i];
         if (heard->news && !ledger_take(share->ledger, slice_of(heard->id), &heard->tally, &more))
-            log_debug("an instance counts less than before", "route=%s instance=%s", controller->name,
-                      heard->id);
+            log_debug("an instance counts less than before, its figures are not taken",
+                      "route=%s instance=%s", controller->name, heard->id);
         heard->news = false;
     }
     controller_watch(controller, &controller->trial);

@@ -19,7 +19,8 @@ static void list(struct share *share, struct slice decision) {
     struct controller *controller = share->controller;
     struct error error;
     if (!journal_decide(controller->journal, decision, &error))
-        log_error("the list of decisions misses one", "route=%s error=\"%s\"", controller->name, error.text);
+        log_error("a decision is missing in decisions.jsonl", "route=%s error=\"%s\"", controller->name,
+                  error.text);
 }
 
 static uint64_t number_of(struct slice decision) {

@@ -135,7 +135,8 @@ static uint64_t rejected(const struct fetch_answer *answer) {
                *why = json_string_value(json_object_get(partial, "errorMessage"));
     uint64_t count = text ? strtoull(text, NULL, 10) : (uint64_t)json_integer_value(number);
     if (count)
-        log_warn("the collector refused spans", "count=%llu reason=%s", (unsigned long long)count, why);
+        log_warn("the collector refused some of the spans", "count=%llu reason=%s", (unsigned long long)count,
+                 why);
     json_decref(root);
     return count;
 }
@@ -160,11 +161,11 @@ static void try_again(struct span_exporter *exporter, int64_t told_ms) {
     event_add(exporter->again, &after);
 }
 
-static void say(const struct span_exporter *exporter, const struct fetch_answer *answer,
-                const char *sentence) {
+static void say(const struct span_exporter *exporter, const struct fetch_answer *answer, bool again) {
     struct strbuf origin = {0};
     webhook_origin(exporter->config->tracing->url, &origin);
-    log_warn(sentence, "collector=%s status=%ld reason=%s", strbuf_text(&origin), answer->status,
+    log_warn(again ? "spans cannot be exported, trying again" : "spans refused by the collector",
+             "collector=%s status=%ld reason=%s", strbuf_text(&origin), answer->status,
              answer->error[0] ? answer->error : NULL);
     strbuf_free(&origin);
 }
@@ -183,12 +184,12 @@ static void on_answer(const struct fetch_answer *answer, void *context) {
     } else if (is_to_try_again(answer) && !exporter->leaving) {
         exporter->sent = 0;
         if (exporter->failed_in_a_row++ == 0)
-            say(exporter, answer, "spans cannot be exported, trying again");
+            say(exporter, answer, true);
         try_again(exporter, answer->retry_after_ms);
         return;
     } else {
         exporter->counts.failed += forget_sent(exporter);
-        say(exporter, answer, "spans refused by the collector");
+        say(exporter, answer, false);
         exporter->failed_in_a_row = 0;
     }
     send_next(exporter);

@@ -1,85 +1,57 @@
-"""The README's five-minute tour, line by line."""
+"""The README: its commands are there, and its example is done as it says."""
 import os
 import re
-import signal
-import socket
-import subprocess
+import shlex
 
-import pytest
+import yaml
 
-from harness.scale import BINARY, patience
+from harness import walk
+from harness.sluice import cli
 from harness.wait import wait_for
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+README = os.path.join(walk.ROOT, "README.md")
+BLOCKS = walk.read(README)
 
 
-def free(port):
-    """Nobody listens there."""
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) != 0
+def typed(section):
+    """The commands of a section's console fences, without their remarks."""
+    lines = [line for block in BLOCKS if block.kind == "console" and block.section == section for line in block.text.split("\n")]
+    return [shlex.split(line, comments=True) for line in lines if line]
 
 
-def blocks(heading):
-    """The ```sh blocks of the section."""
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
-        text = f.read()
-    section = re.search(rf"^##+ {re.escape(heading)}$(.*?)(?=^## |\Z)", text, re.S | re.M)
-    assert section, f"the README has no section {heading}"
-    return re.findall(r"```sh\n(.*?)```", section[1], re.S)
-
-
-def run(scripts, tmp_path):
-    """Types them all into one shell, as a reader does; what was seen."""
-    # A session of its own, so that whatever it starts ends with it. The binary is the one under test, wherever it was built.
-    folder = os.path.dirname(os.path.abspath(BINARY))
-    script = f"export PATH=\"{folder}:$PATH\"\n" + "\n".join(
-        f"echo '--- block {i}'\n{body}" for i, body in enumerate(scripts)).replace("$PWD/build/release", folder)
-    for port in set(re.findall(r"(?:--port |127\.0\.0\.1:)(\d{4,5})", script)):
-        wait_for(lambda port=port: free(int(port)), 60, f"port {port}, which the README uses, is free")
-    out = tmp_path / "out"
-    with open(out, "wb") as f:
-        process = subprocess.Popen(["bash", "-eu", "-c", script], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=f,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            code = process.wait(patience(120))
-        finally:
-            try:
-                os.killpg(process.pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
-    text = out.read_text(encoding="utf-8", errors="replace")
-    assert code == 0, text[-4000:]
-    assert "command not found" not in text
-    return text
-
-
-@pytest.mark.heavy
-def test_the_tour_works_line_by_line(tmp_path):
-    text = run(blocks("Five-minute tour"), tmp_path)
-    # What the prose between the blocks says is seen to be so.
-    variants = re.findall(r"(?i)^x-sluice-variant: (\S+)", text, re.M)
-    assert len(variants) >= 2 and len(set(variants)) == 1, "the same user always meets the same variant"
-    assert re.search(r"sluice\.yaml:\d+:\d+: .*wieght.*weight", text), "a mistake is named with its place"
-    assert re.search(r"reloaded \S+sluice\.yaml", text)
-    assert "is drained" in text and "is undrained" in text
-    assert re.search(r'^sluice_requests_total\{route="chat",variant="\w+",code="2xx"\} [1-9]', text, re.M)
-    assert re.search(r"-> rolled_back \(stable 100 %, canary 0 %\).*\n.* it is worse: e-value", text) and "exit code 3" in text
-
-
-@pytest.mark.heavy
-def test_the_prompt_test_works_line_by_line(tmp_path):
-    text = run(blocks("An A/B test of two prompts"), tmp_path)
-    assert '"taken":500,"refused":0}' in text
-    assert "winner: thorough" in text
-    assert re.search(r"thorough\s+100%", text) and re.search(r"concise\s+0%", text), "the winner is promoted"
-    assert re.search(r'sluice_cost_dollars_total\{route="assistant",variant="thorough"\} 0\.\d+', text)
-
-
-def test_every_command_of_the_readme_exists():
-    from harness.sluice import cli  # pylint: disable=import-outside-toplevel
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
-        commands = set(re.findall(r"^\s*(?:\$ )?(?:\./)?(?:build/\w+/)?sluice (\w+)", f.read(), re.M))
+def test_every_command_exists():
+    with open(README, encoding="utf-8") as f:
+        commands = set(re.findall(r"`sluice ([a-z]+)", f.read())) | {argv[1] for argv in typed("Your first canary")}
+    assert {"check", "run", "watch", "rollback"} <= commands
     usage = cli("--help").stdout
-    assert commands
     for command in commands:
-        assert re.search(rf"\b{command}\b", usage), command
+        assert re.search(rf"^  {command}\b", usage, re.M), command
+
+
+def test_the_scripts_are_there():
+    for argv in typed("Two commands"):
+        assert argv[0] == "sh" and os.path.isfile(os.path.join(walk.ROOT, argv[1])), argv
+
+
+def test_the_first_canary_is_done_as_it_says(start_sluice, upstream, tmp_path):
+    text, = [block.text for block in BLOCKS if block.kind == "yaml" and block.section == "Your first canary"]
+    servers = [upstream("blue"), upstream("green")]
+    for server, address in zip(servers, re.findall(r"http://[\d.]+:\d+", text), strict=True):
+        text = text.replace(address, server.url)
+    check, run, watch, rollback = typed("Your first canary")
+    assert [argv[1] for argv in (check, run, watch, rollback)] == ["check", "run", "watch", "rollback"]
+    (tmp_path / check[2]).write_text(text.replace("0.0.0.0:8080", "127.0.0.1:0"), encoding="utf-8")
+    assert cli(*check[1:], cwd=tmp_path).returncode == 0
+    daemon = start_sluice(yaml.safe_load(text.replace("0.0.0.0:8080", "127.0.0.1:0")))
+    assert daemon.ask(headers=[("X-User-Id", "alice")]).status == 200
+
+    def rollout():
+        return daemon.status()["routes"][0]["rollout"]
+    config = daemon.config
+    config["routes"][0]["variants"]["canary"]["version"] = "v1.2"
+    assert daemon.reload(config).status == 200
+    wait_for(lambda: rollout()["state"] == "step", 20, "a new version starts it")
+    assert daemon.cli(*rollback[1:]).returncode == 0
+    wait_for(lambda: rollout()["state"] == "rolled_back", 20, "a person takes it back")
+    seen = daemon.cli(*watch[1:])
+    assert seen.returncode == 0 and "rolled back" in seen.stdout
