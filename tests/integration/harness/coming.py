@@ -99,7 +99,7 @@ class Old:
 
     def stop(self):
         if self.child:
-            self.child.kill()
+            self.child.terminate()  # not killed: workers of nginx would stay
 
 
 class OldNginx(Old):
