@@ -69,7 +69,7 @@ class Old:
         self.directory, self.ports = str(directory), {name.removeprefix("p"): port for name, port in ports.items()}
         self.address = ("127.0.0.1", free_port())
         self.number = 0
-        self.child = None
+        self.child, self.children = None, []
         self.begin(text)
 
     def write(self, text):
@@ -90,16 +90,23 @@ class Old:
             return sock.connect_ex(self.address) == 0
 
     def begin(self, text):
-        self.child = Child(self.run(self.write(text)), self.directory, f"old{self.number}")
+        self.start(self.run(self.write(text)))
         wait_for(self.answers, patience(10), "the old proxy listens")
+
+    def start(self, argv):
+        self.child = Child(argv, self.directory, f"old{self.number}")
+        self.children.append(self.child)
 
     def restart(self, text):
         self.child.terminate()
         self.begin(text)
 
     def stop(self):
-        if self.child:
-            self.child.terminate()  # not killed: workers of nginx would stay
+        for child in self.children:
+            try:
+                child.terminate()  # before it is killed: workers of nginx would stay
+            finally:
+                child.kill()
 
 
 class OldNginx(Old):
@@ -157,7 +164,7 @@ class OldHaproxy(Old):
     def reload(self, text):
         """A new process with the listening sockets of the old one, which finishes what it has."""
         before = self.child
-        self.child = Child([*self.run(self.write(text)), "-x", self.socket, "-sf", before.pid], self.directory, f"old{self.number}")
+        self.start([*self.run(self.write(text)), "-x", self.socket, "-sf", before.pid])
         assert before.wait(20) == 0, before.stderr()
 
     def quit(self):
