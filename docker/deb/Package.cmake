@@ -40,6 +40,7 @@ sluice_ship(${CMAKE_SOURCE_DIR}/config/completions/sluice.bash share/bash-comple
 sluice_ship(${CMAKE_SOURCE_DIR}/config/completions/_sluice share/zsh/vendor-completions _sluice OPTIONAL)
 sluice_ship(${CMAKE_SOURCE_DIR}/config/completions/sluice.fish share/fish/vendor_completions.d sluice.fish OPTIONAL)
 sluice_ship(${CMAKE_SOURCE_DIR}/config/sluice.schema.json share/sluice sluice.schema.json OPTIONAL)
+sluice_ship(${CMAKE_SOURCE_DIR}/config/sluice.schema.json share/doc/sluice/examples sluice.schema.json OPTIONAL) # which they name
 
 sluice_ship(${deb}/sluice.socket share/doc/sluice/examples sluice.socket)
 file(GLOB examples CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/config/*.yaml)

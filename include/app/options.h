@@ -27,6 +27,7 @@ enum option_set {
     OPTION_EXIT_STATUS = 256,
     OPTION_ONCE = 512,
     OPTION_FLEET = 1024,
+    OPTION_FORM = 2048, // --json-schema, --man
 };
 
 struct invocation;
@@ -48,7 +49,7 @@ struct invocation {
     const char *reason;           // NULL: not given
     const char *rps;              // a positive number as written; NULL: not given
     unsigned last;                // 0: not given
-    bool check, json, full, exit_status, once, fleet;
+    bool check, json, full, exit_status, once, fleet, json_schema, man;
     char **arguments;
     int argument_count;
 };
@@ -58,6 +59,15 @@ struct invocation {
 bool options_read(const struct command *command, int argc, char **argv, struct invocation *invocation,
                   int *exit_code);
 void options_help(const struct command *command, FILE *to);
+
+// What there is to say of each option, for the manual page.
+struct option_text {
+    const char *name, *argument, *help; // argument NULL: it takes none
+    char letter;                        // 0: none
+    unsigned set;                       // the commands that take it have one of these bits
+};
+size_t options_count(void);
+struct option_text options_text(size_t i);
 
 // The command closest to a misspelt name, or NULL when none is close.
 const struct command *options_suggest(const char *name, const struct command *commands, int count);

@@ -347,6 +347,10 @@ void config_unref(struct config *config);
 
 // docs/configuration.md, from the schema table.
 void config_reference(struct strbuf *out);
+// Appends the JSON Schema (draft-07) of the file, config/sluice.schema.json.
+void config_json_schema(struct strbuf *out);
+// Appends the manual page sluice.yaml(5), docs/man/sluice.yaml.5.
+void config_manual(struct strbuf *out);
 
 // Effective time-outs: pool over route over global.
 struct timeouts_config config_timeouts(const struct config *config, const struct route_config *route,

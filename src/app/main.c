@@ -1,6 +1,8 @@
 // The command line's commands and which function serves each.
 #include "app/commands.h"
 #include "app/demo.h"
+#include "base/strbuf.h"
+#include "manual.h"
 
 #include <string.h>
 
@@ -40,8 +42,8 @@ static const struct command commands[] = {
      NULL},
     {"reload", "", "Load the configuration file again, wait until every worker uses it, print the outcome.",
      CLIENT, 0, 0, command_reload, NULL},
-    {"reference", "", "Print the reference of the configuration file (docs/configuration.md).", 0, 0, 0,
-     command_reference, NULL},
+    {"reference", "", "Print the reference of the configuration file (docs/configuration.md).", OPTION_FORM,
+     0, 0, command_reference, NULL},
     {"version", "", "Print the version.", OPTION_JSON, 0, 0, command_version, NULL},
     {"watch", "ROUTE", "Follow a rollout until it ends: a line for every change and every decision.",
      CLIENT | OPTION_EXIT_STATUS, 1, 1, command_watch, NULL},
@@ -73,8 +75,16 @@ static void print_help(FILE *to) {
         int len = line_end ? (int)(line_end - commands[i].help) : (int)strlen(commands[i].help);
         fprintf(to, "  %-10s %.*s\n", commands[i].name, len, commands[i].help);
     }
-    fprintf(to, "\nsluice COMMAND --help tells more. Exit codes: 0 done, 1 refused or invalid, 2 usage,\n"
-                "5 cannot reach the daemon; watch --exit-status: 3 rolled back, 4 timed out.\n");
+    fprintf(to, "\nsluice COMMAND --help tells more, sluice help --man is the manual page.\n"
+                "Exit codes: 0 done, 1 refused or invalid, 2 usage, 5 cannot reach the daemon;\n"
+                "watch --exit-status: 3 rolled back, 4 timed out.\n");
+}
+
+static void print_manual(void) {
+    struct strbuf text = {0};
+    manual_write(&text, commands, COMMANDS);
+    fwrite(text.at, 1, text.len, stdout);
+    strbuf_free(&text);
 }
 
 static const struct command *find(const char *name) {
@@ -111,20 +121,26 @@ static int dispatch(int argc, char **argv) {
     return command->run(&invocation);
 }
 
+static int help(const char *of) {
+    const struct command *command = of ? find(of) : NULL;
+    if (command && command->own)
+        return flushed(command->own(2, (char *[]){(char *)command->name, (char[]){"--help"}, NULL}));
+    if (command)
+        options_help(command, stdout);
+    else if (of && strcmp(of, "--man") == 0)
+        print_manual();
+    else
+        print_help(stdout);
+    return flushed(EXIT_DONE);
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;
     }
     if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        const struct command *command = argc > 2 ? find(argv[2]) : NULL;
-        if (command && command->own)
-            return flushed(command->own(2, (char *[]){argv[2], (char[]){"--help"}, NULL}));
-        if (command)
-            options_help(command, stdout);
-        else
-            print_help(stdout);
-        return flushed(EXIT_DONE);
+        return help(argc > 2 ? argv[2] : NULL);
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
         argv[1] = (char[]){"version"};

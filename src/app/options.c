@@ -53,9 +53,28 @@ static const struct {
      {"fleet", no_argument, NULL, 'F'},
      NULL,
      "the instances of the fleet that the daemon belongs to, instead (docs/fleet.md)"},
+    {OPTION_FORM,
+     {"json-schema", no_argument, NULL, 's'},
+     NULL,
+     "as a JSON Schema, for editors (config/sluice.schema.json)"},
+    {OPTION_FORM, {"man", no_argument, NULL, 'm'}, NULL, "as the manual page sluice.yaml(5)"},
     {~0u, {"help", no_argument, NULL, 'h'}, NULL, "this text"},
 };
 #define KNOWN (sizeof known / sizeof *known)
+
+static bool has_letter(int letter) {
+    return letter == 'c' || letter == 'h';
+}
+
+size_t options_count(void) {
+    return KNOWN;
+}
+
+struct option_text options_text(size_t i) {
+    int letter = known[i].option.val;
+    return (struct option_text){known[i].option.name, known[i].argument, known[i].help,
+                                (char)(has_letter(letter) ? letter : 0), known[i].set};
+}
 
 void options_help(const struct command *command, FILE *to) {
     fprintf(to, "usage: sluice %s%s%s%s\n\n%s\n\noptions:\n", command->name,
@@ -65,10 +84,9 @@ void options_help(const struct command *command, FILE *to) {
         if (!(known[i].set & command->options) && known[i].option.val != 'h')
             continue;
         char left[40];
-        const char *letter = known[i].option.val == 'c'   ? "-c, "
-                             : known[i].option.val == 'h' ? "-h, "
-                                                          : "    ";
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, known[i].option.name, known[i].argument ? " " : "",
+        char letter[] = {'-', (char)known[i].option.val, ',', ' ', '\0'};
+        snprintf(left, sizeof left, "%s--%s%s%s", has_letter(known[i].option.val) ? letter : "    ",
+                 known[i].option.name, known[i].argument ? " " : "",
                  known[i].argument ? known[i].argument : "");
         fprintf(to, "  %-22s %s\n", left, known[i].help);
     }
@@ -109,6 +127,12 @@ static bool take(struct invocation *invocation, int letter, const char *value) {
         break;
     case 'F':
         invocation->fleet = true;
+        break;
+    case 's':
+        invocation->json_schema = true;
+        break;
+    case 'm':
+        invocation->man = true;
         break;
     case 'c':
         invocation->config = value;

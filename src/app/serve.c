@@ -47,9 +47,13 @@ int command_check(const struct invocation *invocation) {
 }
 
 int command_reference(const struct invocation *invocation) {
-    (void)invocation;
     struct strbuf text = {0};
-    config_reference(&text);
+    if (invocation->json_schema)
+        config_json_schema(&text);
+    else if (invocation->man)
+        config_manual(&text);
+    else
+        config_reference(&text);
     fwrite(text.at, 1, text.len, stdout);
     strbuf_free(&text);
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_REFUSED;

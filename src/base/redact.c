@@ -51,14 +51,25 @@ static bool is_secret(struct slice name) {
     return false;
 }
 
-// Up to and with the "@" of an authority; 0: there is none. *begin: where it starts.
+// Where the authority that begins at `at` ends.
+static size_t authority_end(struct slice url, size_t at) {
+    while (at < url.len && !strchr("/?#", url.at[at]))
+        at++;
+    return at;
+}
+
+// Up to and with the "@" of an authority; 0: there is none. *begin: where it starts. A "://" counts only
+// where the URL's own scheme ends: one in the query belongs to a value.
 static size_t userinfo(struct slice url, size_t *begin) {
-    const char *scheme = url.len ? memmem(url.at, url.len, "://", 3) : NULL;
-    size_t end = *begin = scheme ? (size_t)(scheme - url.at) + 3 : 0;
-    size_t mark = 0;
-    for (; end < url.len && !strchr("/?#", url.at[end]); end++)
-        if (url.at[end] == '@')
-            mark = end + 1;
+    size_t end = authority_end(url, 0), mark = 0;
+    *begin = 0;
+    if (end > 0 && end + 1 < url.len && memcmp(url.at + end - 1, "://", 3) == 0) {
+        *begin = end + 2;
+        end = authority_end(url, *begin);
+    }
+    for (size_t at = *begin; at < end; at++)
+        if (url.at[at] == '@')
+            mark = at + 1;
     return mark;
 }
 
@@ -99,9 +110,7 @@ bool redact_target(struct slice target, struct strbuf *out) {
 }
 
 void redact_url(struct slice url, struct strbuf *out) {
-    size_t begin, mark = userinfo(url, &begin), host = mark ? mark : begin, end = host;
-    while (end < url.len && !strchr("/?#", url.at[end]))
-        end++;
+    size_t begin, mark = userinfo(url, &begin), host = mark ? mark : begin, end = authority_end(url, host);
     strbuf_append(out, url.at, begin);
     if (mark)
         strbuf_literal(out, HIDDEN "@");

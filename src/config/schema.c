@@ -1,4 +1,5 @@
 #include "schema.h"
+#include "schema_rules.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define SECTION(keys_, ...) \
@@ -42,11 +43,11 @@ static const struct key listener_tls_keys[] = {
 };
 static const struct section listener_tls =
     SECTION(listener_tls_keys, .what = "a listener's `tls`", .size = sizeof(struct listener_tls_config),
-            .place_offset = 1 + offsetof(struct listener_tls_config, main.place));
+            .rules = CLIENT_CA_RULES, .place_offset = 1 + offsetof(struct listener_tls_config, main.place));
 
 static const struct key listener_keys[] = {
     {"address", TYPE_STRING, offsetof(struct listener_config, address), .flags = KEY_REQUIRED,
-     .help = "Where clients connect: `0.0.0.0:8080`, `[::]:8443` or `unix:/path`."},
+     .form = &form_address, .help = "Where clients connect: `0.0.0.0:8080`, `[::]:8443` or `unix:/path`."},
     {"tls", TYPE_OPTIONAL, offsetof(struct listener_config, tls), .child = &listener_tls,
      .help = "Serve TLS; absent: plain."},
     {"proxy_protocol", TYPE_BOOL, offsetof(struct listener_config, proxy_protocol), .standard = "false",
@@ -57,11 +58,13 @@ static const struct key listener_keys[] = {
              "sockets): new ones cost a little less. Until then, 5 seconds at most, they are neither counted "
              "nor timed here."},
     {"mode", TYPE_CUSTOM, offsetof(struct listener_config, mode), .read = read_mode,
-     .type_text = "octal, 0000 to 0777", .standard = "0660",
+     .type_text = "octal, 0000 to 0777", .standard = "0660", .form = &form_mode, .most = 777,
      .help = "Permissions of a unix socket's file: who may write to it may connect."},
 };
 static const struct section listener =
     SECTION(listener_keys, .what = "a listener", .size = sizeof(struct listener_config),
+            .rules = "'if':{'properties':{'address':{'not':{'pattern':'^unix:|" VARIABLE "'}}}},'then':{'"
+                     "properties':{'mode':false}}",
             .place_offset = 1 + offsetof(struct listener_config, place));
 
 static const char *const log_formats[] = {"json", NULL};
@@ -79,16 +82,17 @@ static const struct section access_log =
 
 static const struct key endpoint_keys[] = {
     {"url", TYPE_CUSTOM, 0, .read = read_endpoint_url, .type_text = "URL", .flags = KEY_REQUIRED,
+     .form = &form_endpoint,
      .help =
          "`http://host:port` or `https://host:port`: scheme, host and port only; or `unix:/path`. A name is "
          "resolved again and again: each new connection takes the next of its addresses."},
     {"weight", TYPE_INTEGER, offsetof(struct endpoint_config, weight), .standard = "1", .least = 1,
      .most = 1000, .help = "Share of the pool's requests, relative to the others."},
 };
-static const struct section endpoint =
-    SECTION(endpoint_keys, .what = "an endpoint", .help = "A plain URL stands for `{url: URL}`.",
-            .size = sizeof(struct endpoint_config),
-            .place_offset = 1 + offsetof(struct endpoint_config, place), .read_scalar = read_endpoint_url);
+static const struct section endpoint = SECTION(
+    endpoint_keys, .what = "an endpoint", .help = "A plain URL stands for `{url: URL}`.",
+    .size = sizeof(struct endpoint_config), .place_offset = 1 + offsetof(struct endpoint_config, place),
+    .read_scalar = read_endpoint_url, .short_form = &form_endpoint);
 
 static const struct key queue_keys[] = {
     {"size", TYPE_INTEGER, offsetof(struct queue_config, size), .standard = "1024", .least = 0,
@@ -142,13 +146,13 @@ static const struct key pool_tls_keys[] = {
 };
 static const struct section pool_tls =
     SECTION(pool_tls_keys, .what = "a pool's `tls`", .size = sizeof(struct pool_tls_config),
-            .place_offset = 1 + offsetof(struct pool_tls_config, place));
+            .rules = CERTIFICATE_AND_KEY, .place_offset = 1 + offsetof(struct pool_tls_config, place));
 
 static const char *const balances[] = {"least_inflight", "round_robin", "unit_hash", NULL};
 static const struct key pool_keys[] = {
     {"endpoints", TYPE_LIST, offsetof(struct pool_config, endpoints),
      offsetof(struct pool_config, endpoint_count), .child = &endpoint, .flags = KEY_REQUIRED,
-     .help = "The servers of the pool, all running one version."},
+     .rules = "'minItems':1,'uniqueItems':true", .help = "The servers of the pool, all running one version."},
     {"balance", TYPE_ENUM, offsetof(struct pool_config, balance), .choices = balances,
      .standard = "least_inflight",
      .help = "`least_inflight`: the less busy of two random ones; `round_robin`: by turns; `unit_hash`: a "
@@ -182,12 +186,14 @@ static const struct section pool = SECTION(pool_keys, .what = "a pool", .size = 
 // ---- routes
 
 static const struct key match_keys[] = {
-    {"host", TYPE_STRING, offsetof(struct match_config, host),
+    {"host", TYPE_STRING, offsetof(struct match_config, host), .form = &form_host,
      .help = "Host name, or `*.example.com`; the port does not matter."},
-    {"path", TYPE_STRING, offsetof(struct match_config, path), .help = "The whole path."},
-    {"path_prefix", TYPE_STRING, offsetof(struct match_config, path_prefix),
+    {"path", TYPE_STRING, offsetof(struct match_config, path), .form = &form_match_path,
+     .help = "The whole path."},
+    {"path_prefix", TYPE_STRING, offsetof(struct match_config, path_prefix), .form = &form_match_path,
      .help = "What the path begins with."},
-    {"methods", TYPE_STRINGS, offsetof(struct match_config, methods), .help = "Any of these."},
+    {"methods", TYPE_STRINGS, offsetof(struct match_config, methods), .form = &form_method,
+     .help = "Any of these."},
     {"headers", TYPE_HEADERS, offsetof(struct match_config, headers),
      .help = "All of these; an empty value: present."},
     {"json", TYPE_POINTERS, offsetof(struct match_config, json),
@@ -195,15 +201,17 @@ static const struct key match_keys[] = {
 };
 static const struct section match =
     SECTION(match_keys, .what = "`match`", .size = sizeof(struct match_config),
+            .rules = "'if':{'required':['path']},'then':{'properties':{'path_prefix':false}}",
             .place_offset = 1 + offsetof(struct match_config, place));
 
 static const char *const sticky_modes[] = {"unit", "session", NULL};
 static const struct key sticky_keys[] = {
-    {"by", TYPE_CUSTOM, 0, .read = read_sticky_by, .type_text = "list",
+    {"by", TYPE_CUSTOM, 0, .read = read_sticky_by, .type_text = "list", .flags = KEY_LISTED,
+     .form = &form_unit_source,
      .help = "Where the unit is found, the first that is present: `header NAME`, `cookie NAME`, `jwt CLAIM` "
              "(not verified), `query NAME`, "
              "`json POINTER`, `client_ip`."},
-    {"cookie", TYPE_STRING, offsetof(struct sticky_config, cookie),
+    {"cookie", TYPE_STRING, offsetof(struct sticky_config, cookie), .form = &form_token,
      .help =
          "Cookie that is issued when nothing in `by` is present; absent: such requests are split at random."},
     {"mode", TYPE_ENUM, offsetof(struct sticky_config, mode), .choices = sticky_modes, .standard = "unit",
@@ -213,13 +221,15 @@ static const struct key sticky_keys[] = {
     {"salt", TYPE_STRING, offsetof(struct sticky_config, salt), .standard = NULL,
      .help = "Chooses which units come first; default: the route's name and the candidate's version."},
 };
-static const struct section sticky =
-    SECTION(sticky_keys, .what = "`sticky`", .size = sizeof(struct sticky_config),
-            .place_offset = 1 + offsetof(struct sticky_config, place));
+static const struct section sticky = SECTION(
+    sticky_keys, .what = "`sticky`", .size = sizeof(struct sticky_config),
+    .rules =
+        "'if':{'properties':{'mode':{'const':'session'}},'required':['mode']},'then':{'required':['cookie']}",
+    .place_offset = 1 + offsetof(struct sticky_config, place));
 
 static const struct key override_keys[] = {
     {"header", TYPE_STRING, offsetof(struct override_config, header), .standard = "X-Sluice-Variant",
-     .help = "Testers send `VARIANT;TOKEN` in it."},
+     .form = &form_token, .help = "Testers send `VARIANT;TOKEN` in it."},
     {"token_file", TYPE_PATH, offsetof(struct override_config, token_file), .flags = KEY_REQUIRED,
      .help = "File with the token."},
 };
@@ -231,6 +241,7 @@ static const struct key retry_keys[] = {
     {"attempts", TYPE_INTEGER, offsetof(struct retry_config, attempts), .standard = "1", .least = 0,
      .most = 10, .help = "Further attempts after the first."},
     {"on", TYPE_CUSTOM, 0, .read = read_retry_on, .type_text = "list", .standard = "[connect]",
+     .flags = KEY_LISTED, .form = &form_conditions, .least = 429, .most = 599,
      .help = "What is tried again: `connect`, `refused_stream`, `reset_before_response`, `429` and any 5xx "
              "code."},
     {"non_idempotent", TYPE_BOOL, offsetof(struct retry_config, non_idempotent), .standard = "false",
@@ -262,13 +273,15 @@ static const struct section mirror =
             .place_offset = 1 + offsetof(struct mirror_config, place));
 
 static const struct key edit_keys[] = {
-    {"set_headers", TYPE_HEADERS, offsetof(struct request_edit_config, set_headers),
+    {"set_headers", TYPE_HEADERS, offsetof(struct request_edit_config, set_headers), .form = &form_header_set,
      .help = "Headers to set, in place of the client's."},
     {"remove_headers", TYPE_STRINGS, offsetof(struct request_edit_config, remove_headers),
-     .help = "Headers not to pass on."},
+     .form = &form_header_removed, .help = "Headers not to pass on."},
     {"json", TYPE_POINTERS, offsetof(struct request_edit_config, json), .flags = KEY_NESTED,
+     .form = &form_pointer_below, .rules = "'maxProperties':64",
      .help = "Fields of the JSON body to set, by JSON pointer. See edits.md."},
     {"remove_json", TYPE_STRINGS, offsetof(struct request_edit_config, remove_json),
+     .form = &form_pointer_below, .rules = "'maxItems':64",
      .help = "Fields of the JSON body to remove, by JSON pointer."},
     {"system_prompt_file", TYPE_PATH, offsetof(struct request_edit_config, system_prompt_file),
      .help = "Text file whose content becomes the system prompt, in place of the client's."},
@@ -288,7 +301,7 @@ static const struct section price =
 static const struct key variant_keys[] = {
     {"pool", TYPE_NAME, offsetof(struct variant_config, pool), .flags = KEY_REQUIRED,
      .help = "Pool that serves it."},
-    {"version", TYPE_STRING, offsetof(struct variant_config, version),
+    {"version", TYPE_STRING, offsetof(struct variant_config, version), .rules = "'maxLength':127",
      .help = "What runs there; a new one starts a rollout."},
     {"weight", TYPE_PERCENT, offsetof(struct variant_config, weight), .flags = KEY_UNSET, .least = 0,
      .most = SHARE_WHOLE, .type_text = "0 to 100",
@@ -326,6 +339,7 @@ static const struct key route_keys[] = {
      .help = "Copies of requests to a variant whose answers are measured and thrown away. See mirror.md."},
     {"variants", TYPE_NAMED, offsetof(struct route_config, variants),
      offsetof(struct route_config, variant_count), .child = &variant, .flags = KEY_REQUIRED,
+     .rules = "'minProperties':1,'maxProperties':16",
      .help = "The arms. The first is the baseline, unless `rollout.baseline` names another."},
     {"experiment", TYPE_NAME, offsetof(struct route_config, experiment),
      .help =
@@ -344,17 +358,18 @@ static const struct key route_keys[] = {
      .help = "The controller's plan."},
 };
 static const struct section route =
-    SECTION(route_keys, .what = "a route", .size = sizeof(struct route_config),
+    SECTION(route_keys, .what = "a route", .size = sizeof(struct route_config), .rules = ROUTE_RULES,
             .place_offset = 1 + offsetof(struct route_config, place));
 
 static const char *const seccomp_modes[] = {"on", "log", "off", NULL};
 static const struct key root_keys[] = {
     {"listeners", TYPE_LIST, offsetof(struct config, listeners), offsetof(struct config, listener_count),
-     .child = &listener, .flags = KEY_REQUIRED, .help = "Addresses that accept client connections."},
+     .child = &listener, .flags = KEY_REQUIRED, .rules = "'minItems':1,'uniqueItems':true",
+     .help = "Addresses that accept client connections."},
     {"admin", TYPE_STRUCT, offsetof(struct config, admin), .child = &schema_admin,
      .help = "Where the daemon is asked and told."},
     {"workers", TYPE_CUSTOM, offsetof(struct config, workers), .read = read_workers,
-     .type_text = "`auto` or 1 to 256", .standard = "auto",
+     .type_text = "`auto` or 1 to 256", .standard = "auto", .form = &form_workers, .least = 1, .most = 256,
      .help = "Threads that carry requests; `auto`: one per online core. A change needs a restart."},
     {"cpu_affinity", TYPE_BOOL, offsetof(struct config, cpu_affinity), .standard = "false",
      .help =
@@ -382,7 +397,7 @@ static const struct key root_keys[] = {
     {"access_log", TYPE_STRUCT, offsetof(struct config, access_log), .child = &access_log,
      .help = "Off by default."},
     {"trusted_proxies", TYPE_CUSTOM, offsetof(struct config, trusted_proxies), .read = read_networks,
-     .type_text = "list of networks",
+     .type_text = "list of networks", .flags = KEY_LISTED, .form = &form_network,
      .help = "Peers whose word is taken for who the client is: `10.0.0.0/8`, `2001:db8::/32`, single "
              "addresses, `unix` (peers on unix sockets). See client-address.md."},
     {"limits", TYPE_STRUCT, offsetof(struct config, limits), .child = &schema_limits,
@@ -400,7 +415,7 @@ static const struct key root_keys[] = {
     {"pools", TYPE_NAMED, offsetof(struct config, pools), offsetof(struct config, pool_count), .child = &pool,
      .flags = KEY_REQUIRED, .help = "Named sets of interchangeable endpoints."},
     {"routes", TYPE_LIST, offsetof(struct config, routes), offsetof(struct config, route_count),
-     .child = &route, .flags = KEY_REQUIRED, .help = "What is split, and how."},
+     .child = &route, .flags = KEY_REQUIRED, .rules = "'minItems':1", .help = "What is split, and how."},
 };
 const struct section schema_root =
-    SECTION(root_keys, .what = "the configuration", .size = sizeof(struct config));
+    SECTION(root_keys, .what = "the configuration", .size = sizeof(struct config), .rules = FLEET_RULES);

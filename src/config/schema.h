@@ -1,6 +1,8 @@
 // schema: the one table of what a file may say: every key with its type, default and help. The reader
-// (settle.c) fills the structs through it and docs/configuration.md is written from it.
+// (settle.c) fills the structs through it; docs/configuration.md, config/sluice.schema.json and
+// sluice.yaml(5) are written from it.
 #pragma once
+#include "forms.h"
 #include "tree.h"
 
 enum value_type {
@@ -32,6 +34,7 @@ enum key_flags {
     KEY_INHERIT = 4, // absent: TIMEOUT_INHERIT
     KEY_UNSET = 8,   // absent: -1
     KEY_NESTED = 16, // of TYPE_POINTERS: values may be lists and mappings
+    KEY_LISTED = 32, // of TYPE_CUSTOM: a list, each of `form`
 };
 
 struct settle; // settle.c: what a read function gets
@@ -48,6 +51,10 @@ struct key {
     // TYPE_CUSTOM: reads the node into `field`; `type_text` names the type in the reference.
     void (*read)(struct settle *settle, const struct node *node, void *field);
     const char *type_text;
+    // For the JSON Schema alone: what a text (each of a list, or each name) looks like, and what the type
+    // does not tell, as members of the key's schema with ' for ".
+    const struct form *form;
+    const char *rules;
 };
 
 struct section {
@@ -59,6 +66,8 @@ struct section {
     size_t count;
     // A short form: what a scalar in place of the mapping means; NULL: not allowed.
     void (*read_scalar)(struct settle *settle, const struct node *node, void *object);
+    const struct form *short_form; // what it looks like
+    const char *rules;             // what its keys must say together (check*.c), as a key's rules
 };
 extern const struct section schema_root;
 

@@ -1,5 +1,6 @@
 // The keys of `admin`.
 #include "schema.h"
+#include "schema_rules.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -19,6 +20,7 @@ static const struct section tls = {.keys = tls_keys,
 
 static const struct key admin_keys[] = {
     {"address", TYPE_STRING, offsetof(struct admin_config, address), .standard = "127.0.0.1:9901",
+     .form = &form_address,
      .help = "Where commands, dashboards and Prometheus connect; `unix:/path` too. An address that other "
              "machines reach needs `token_file` and `tls`."},
     {"token_file", TYPE_PATH, offsetof(struct admin_config, token_file),
@@ -31,5 +33,6 @@ static const struct key admin_keys[] = {
 const struct section schema_admin = {.keys = admin_keys,
                                      .count = COUNT(admin_keys),
                                      .what = "`admin`",
+                                     .rules = REACH_RULES,
                                      .size = sizeof(struct admin_config),
                                      .place_offset = 1 + offsetof(struct admin_config, place)};

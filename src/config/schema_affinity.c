@@ -1,11 +1,13 @@
 #include "schema.h"
 
 static const struct key keys[] = {
-    {"learn", TYPE_CUSTOM, 0, .read = read_task_learn, .type_text = "list", .flags = KEY_REQUIRED,
+    {"learn", TYPE_CUSTOM, 0, .read = read_task_learn, .type_text = "list",
+     .flags = KEY_REQUIRED | KEY_LISTED, .form = &form_task_learn, .rules = "'minItems':1,'maxItems':8",
      .help = "Where an answer has the id of the task that it began: `json POINTER`, `header NAME` (of a URL "
              "the last "
              "segment)."},
-    {"use", TYPE_CUSTOM, 0, .read = read_task_use, .type_text = "list", .flags = KEY_REQUIRED,
+    {"use", TYPE_CUSTOM, 0, .read = read_task_use, .type_text = "list", .flags = KEY_REQUIRED | KEY_LISTED,
+     .form = &form_task_use, .rules = "'minItems':1,'maxItems':8",
      .help = "Where a request may name a task, the first that is known counts: `path_segment`, `json "
              "POINTER`, `header "
              "NAME`, `query NAME`."},

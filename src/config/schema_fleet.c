@@ -8,11 +8,12 @@ static const struct section tls = CLIENT_TLS_SECTION("etcd");
 
 static const struct key etcd_keys[] = {
     {"endpoints", TYPE_STRINGS, offsetof(struct fleet_etcd_config, endpoints), .flags = KEY_REQUIRED,
+     .form = &form_etcd_endpoint, .rules = "'minItems':1",
      .help =
          "Members of one etcd (version 3.4 or later), as `http://HOST:PORT` or `https://HOST:PORT`. One is "
          "asked as long as it answers, then the next."},
     {"prefix", TYPE_STRING, offsetof(struct fleet_etcd_config, prefix), .standard = "/sluice",
-     .help = "Of all keys: the fleet is who shares it."},
+     .form = &form_etcd_prefix, .help = "Of all keys: the fleet is who shares it."},
     {"ttl", TYPE_DURATION, offsetof(struct fleet_etcd_config, ttl), .standard = "5s", .least = 2000,
      .most = 60000, .type_text = "2s to 1m",
      .help = "How long an instance that is not heard of belongs to the fleet, and leads it. Whole seconds."},
@@ -26,6 +27,8 @@ static const struct key etcd_keys[] = {
 static const struct section etcd = {.keys = etcd_keys,
                                     .count = COUNT(etcd_keys),
                                     .what = "`etcd`",
+                                    .rules = "'dependencies':{'username':['password_file'],"
+                                             "'password_file':['username']}",
                                     .size = sizeof(struct fleet_etcd_config),
                                     .place_offset = 1 + offsetof(struct fleet_etcd_config, place)};
 
@@ -51,6 +54,10 @@ static const struct key fleet_keys[] = {
      .help = "Where the fleet meets."},
     {"evidence", TYPE_CUSTOM, offsetof(struct fleet_config, prometheus), .read = read_evidence,
      .standard = "etcd", .type_text = "`etcd` or {prometheus: URL}",
+     .rules =
+         "'anyOf':[{'enum':['etcd']},{'type':'object','additionalProperties':false,'required':['prometheus'],"
+         "'properties':{'prometheus':{'type':'string','pattern':'^https?://[^/:?#]|" VARIABLE "'}}},"
+         "{'type':'string','pattern':'" VARIABLE "'}]",
      .help =
          "By which way the leader gets what all have counted: they write it to etcd, or Prometheus scrapes "
          "it and is asked (see fleet.md)."},

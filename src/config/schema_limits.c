@@ -12,7 +12,8 @@ static const struct key limits_keys[] = {
          "Requests at once, of all clients, with those that wait in a queue; more are answered 503. 0: no "
          "other limit than `connections`, each of which has one request at a time."},
     {"memory", TYPE_CUSTOM, offsetof(struct limits_config, memory), .read = read_memory,
-     .type_text = "`auto`, `off` or a size from 1MiB", .standard = "auto",
+     .type_text = "`auto`, `off` or a size from 1MiB", .standard = "auto", .form = &form_memory,
+     .rules = "'minimum':1048576",
      .help =
          "What requests hold in memory at once: buffers, and bodies kept for a retry, an edit, a decision or "
          "a mirror. Past it new requests are answered 503, bodies are no longer kept for a retry and nothing "

@@ -7,9 +7,9 @@
 
 static const struct key probe_request_keys[] = {
     {"method", TYPE_STRING, offsetof(struct probe_request_config, method), .standard = "GET",
-     .help = "Method."},
+     .form = &form_token, .help = "Method."},
     {"path", TYPE_STRING, offsetof(struct probe_request_config, path), .standard = "/",
-     .help = "Path and query."},
+     .form = &form_probe_path, .help = "Path and query."},
     {"headers", TYPE_HEADERS, offsetof(struct probe_request_config, headers), .help = "Headers to send."},
     {"body", TYPE_STRING, offsetof(struct probe_request_config, body), .help = "Body to send."},
 };
@@ -19,7 +19,7 @@ const struct section schema_probe_request =
 static const struct key probe_expect_keys[] = {
     {"status", TYPE_INTEGERS, offsetof(struct probe_expect_config, status),
      offsetof(struct probe_expect_config, status_count), .standard = "[200]", .least = 100, .most = 599,
-     .help = "Allowed status codes."},
+     .rules = "'minItems':1", .help = "Allowed status codes."},
     {"body_contains", TYPE_STRING, offsetof(struct probe_expect_config, body_contains),
      .help = "Text that the answer must hold."},
     {"json", TYPE_POINTERS, offsetof(struct probe_expect_config, json),

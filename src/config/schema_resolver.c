@@ -2,7 +2,7 @@
 #include "schema.h"
 
 static const struct key resolver_keys[] = {
-    {"servers", TYPE_STRINGS, offsetof(struct resolver_config, servers),
+    {"servers", TYPE_STRINGS, offsetof(struct resolver_config, servers), .form = &form_dns_server,
      .help = "DNS servers, `10.0.0.53:53` or `[2001:db8::53]:53`; absent: those of /etc/resolv.conf, read at "
              "start "
              "and on reload. /etc/hosts is always looked into first."},

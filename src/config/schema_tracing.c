@@ -6,7 +6,7 @@
 static const struct section tls = CLIENT_TLS_SECTION("tracing");
 
 static const struct key tracing_keys[] = {
-    {"url", TYPE_STRING, offsetof(struct tracing_config, url), .flags = KEY_REQUIRED,
+    {"url", TYPE_STRING, offsetof(struct tracing_config, url), .flags = KEY_REQUIRED, .form = &form_url,
      .help = "Where spans are sent by POST, as OTLP/HTTP in JSON. Without a path: `/v1/traces` there."},
     {"sample", TYPE_PERCENT, offsetof(struct tracing_config, sample), .standard = "5", .least = 0,
      .most = SHARE_WHOLE, .type_text = "0 to 100",

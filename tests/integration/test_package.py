@@ -12,6 +12,7 @@ import pytest
 from harness.client import ask
 from harness.load import Loop
 from harness.machine import Machine
+from harness.package import build, say
 from harness.root import Root
 from harness.scale import BINARY, patience
 from harness.wait import wait_for
@@ -19,24 +20,12 @@ from harness.wait import wait_for
 pytestmark = pytest.mark.once
 
 PROJECT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-PACKAGE_SH = os.path.join(PROJECT, "docker", "package.sh")
 CONFIG = "/etc/sluice/sluice.yaml"
 QUESTION = ("POST", "/v1/chat/completions", [("Content-Type", "application/json")],
             b'{"model":"m","messages":[{"role":"user","content":"hi"}]}')
 # What any installation of anything may change beside its own files.
 VOLATILE = re.compile(r"/(dev|proc|sys|run|tmp)(/|$)|/var/(cache|tmp)/|/var/lib/(dpkg|apt|systemd|logrotate)/|/var/log/(journal|apt|dpkg)|"
                       r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$")
-
-
-def say(*argv, **settings):
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=patience(120), **settings)
-    assert done.returncode == 0, f"{argv}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def build(folder):
-    folder.mkdir()
-    return say("sh", PACKAGE_SH, os.path.dirname(os.path.abspath(BINARY)), env={**os.environ, "SLUICE_PACKAGE_OUT": str(folder)}).strip()
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,28 @@ import threading
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
+def drawn(text, rows):
+    """The lines that a terminal with this many rows shows of it. Fails on what it would not show as meant."""
+    lines, at = [""], 0
+    for part in re.findall(r"\x1b\[\d+A|\x1b\[J|\x1b|\r|\n|[^\x1b\r\n]+", COLOUR.sub("", text)):
+        if part.startswith("\x1b["):
+            if part.endswith("A"):
+                up = int(part[2:-1])
+                assert up < rows, "what is to be redrawn has scrolled away"
+                at -= up
+                assert at >= 0
+            else:
+                lines[at:] = [""]
+        elif part == "\n":
+            at += 1
+            if at == len(lines):
+                lines.append("")
+        elif part != "\r":
+            assert part != "\x1b", "an escape that is not known"
+            lines[at] = part
+    return lines
+
+
 class Terminal:
     def __init__(self, argv, env, columns=100, rows=30):
         master, slave = pty.openpty()
@@ -38,25 +60,7 @@ class Terminal:
 
     def lines(self):
         """All lines, those that have scrolled away too. Fails on what a terminal of this size would not show as meant."""
-        lines, at = [""], 0
-        text = COLOUR.sub("", self.written)
-        for part in re.findall(r"\x1b\[\d+A|\x1b\[J|\x1b|\r|\n|[^\x1b\r\n]+", text):
-            if part.startswith("\x1b["):
-                if part.endswith("A"):
-                    up = int(part[2:-1])
-                    assert up < self.rows, "what is to be redrawn has scrolled away"
-                    at -= up
-                    assert at >= 0
-                else:
-                    lines[at:] = [""]
-            elif part == "\n":
-                at += 1
-                if at == len(lines):
-                    lines.append("")
-            elif part != "\r":
-                assert part != "\x1b", "an escape that is not known"
-                lines[at] = part
-        return lines
+        return drawn(self.written, self.rows)
 
     def frame(self):
         """The lines of the last picture, whatever stands above it."""

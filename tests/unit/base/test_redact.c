@@ -33,6 +33,11 @@ static void secret_parameters_are_hidden(void **state) {
         {"http://a:b@host/x?y=1", "http://***@host/x?y=1"},
         {"http://host/x?mail=a@b", NULL},
         {"http://a@host/?key=b", "http://***@host/?key=***"},
+        {"x?key=abc&to=http://a@host", "x?key=***&to=http://a@host"},
+        {"x?://a@host", NULL},
+        {"x#://a@host", NULL},
+        {"a@host?key=b", "***@host?key=***"},
+        {"://a@host", "://***@host"},
         {"/%", NULL},
         {"/?%=1&%4=2&key%=3", NULL},
     };

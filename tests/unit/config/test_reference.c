@@ -1,4 +1,5 @@
-// docs/configuration.md is what the schema says; UPDATE_DOCS=1 rewrites it.
+// docs/configuration.md, config/sluice.schema.json and docs/man/sluice.yaml.5 are what the schema says;
+// UPDATE_DOCS=1 rewrites them.
 #include "load.h"
 #include "unit.h"
 
@@ -6,23 +7,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PAGE SOURCE_ROOT "/docs/configuration.md"
-
-static void the_page_is_up_to_date(void **state) {
-    (void)state;
-    struct strbuf text = {0}, page = {0};
-    config_reference(&text);
+static void is_up_to_date(const char *name, void (*write)(struct strbuf *out)) {
+    struct strbuf text = {0}, page = {0}, path = {0};
+    strbuf_format(&path, "%s/%s", SOURCE_ROOT, name);
+    write(&text);
     if (getenv("UPDATE_DOCS")) {
-        FILE *file = fopen(PAGE, "wb");
+        FILE *file = fopen(strbuf_text(&path), "wb");
         assert_non_null(file);
         assert_int_equal(fwrite(text.at, 1, text.len, file), text.len);
         fclose(file);
     }
-    read_text_file(PAGE, &page);
+    read_text_file(strbuf_text(&path), &page);
     if (!slice_equal(strbuf_as_slice(&text), strbuf_as_slice(&page)))
-        fail_msg("docs/configuration.md is not what the schema says: run with UPDATE_DOCS=1");
+        fail_msg("%s is not what the schema says: run with UPDATE_DOCS=1", name);
     strbuf_free(&text);
     strbuf_free(&page);
+    strbuf_free(&path);
+}
+
+static void the_page_is_up_to_date(void **state) {
+    (void)state;
+    is_up_to_date("docs/configuration.md", config_reference);
+}
+
+static void the_json_schema_is_up_to_date(void **state) {
+    (void)state;
+    is_up_to_date("config/sluice.schema.json", config_json_schema);
+}
+
+static void the_manual_page_is_up_to_date(void **state) {
+    (void)state;
+    is_up_to_date("docs/man/sluice.yaml.5", config_manual);
 }
 
 // The anchor that a heading gets where Markdown is shown.
@@ -83,8 +98,8 @@ static void rows_have_four_cells(void **state) {
 
 int test_reference(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_page_is_up_to_date),
-        cmocka_unit_test(every_link_leads_to_a_heading),
+        cmocka_unit_test(the_page_is_up_to_date),        cmocka_unit_test(the_json_schema_is_up_to_date),
+        cmocka_unit_test(the_manual_page_is_up_to_date), cmocka_unit_test(every_link_leads_to_a_heading),
         cmocka_unit_test(rows_have_four_cells),
     };
     return cmocka_run_group_tests_name("reference", tests, NULL, NULL);
