@@ -57,7 +57,7 @@ def test_promtool_takes_the_files():
 
 
 def test_the_example_of_prometheus_yml_is_taken(tmp_path):
-    example = re.search(r"```yaml\n(# prometheus\.yml.*?)```", read(os.path.join(ROOT, "docs", "alerts.md")), re.S)[1]
+    example = re.search(r"```yaml other\n(# prometheus\.yml.*?)```", read(os.path.join(ROOT, "docs", "alerts.md")), re.S)[1]
     (tmp_path / "prometheus.yml").write_text(example)
     for path in FILES.values():
         shutil.copy(path, tmp_path)
