@@ -1,5 +1,5 @@
 // histogram: counts of values in geometric buckets, 32 per octave (2.2 % wide), after
-// docs/statistics: the same buckets serve percentiles shown to people and, later, evidence.
+// docs/statistics.md: the same buckets serve percentiles shown to people and, later, evidence.
 // One writer (histogram_add), any number of readers (relaxed loads); cumulative, never reset.
 // Values are microseconds; 0 counts as 1. The last bucket holds everything from 2^32 us (71 minutes).
 // Of the low buckets many hold no integer and stay empty; that is fine.

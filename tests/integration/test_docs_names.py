@@ -94,3 +94,14 @@ def test_every_page_is_in_the_index():
     linked = set(pages.re.findall(r"\]\(([\w./-]+\.md)", pages.content("docs/README.md")))
     below = {path.removeprefix("docs/") for path in pages.pages() if path.startswith("docs/")} - {"README.md"}
     assert {path for path in below if not path.startswith("decisions/0")} <= linked
+
+
+def test_the_pages_that_programs_and_examples_name_are_there():
+    """In comments and in what is printed: "docs/tutorial.md: your own models"."""
+    found = set()
+    for path in pages.tracked("src", "include", "config", "docker", ".github", ".ci", "CMakeLists.txt"):
+        if path.endswith((".c", ".h", ".sh", ".py", ".yaml", ".yml", ".txt", ".js")):
+            with open(f"{pages.ROOT}/{path}", encoding="utf-8", errors="replace") as f:
+                found |= {(path, page) for page in pages.re.findall(r"(?<![\w/])docs/[\w/-]+\.md", f.read())}
+    assert ("src/app/demo/ending.c", "docs/tutorial.md") in found
+    assert [(path, page) for path, page in sorted(found) if not pages.there_is(page)] == []

@@ -21,7 +21,7 @@ static void write_next(const struct table *table, struct strbuf *out) {
     if (table->settings->fault)
         strbuf_format(out, "  %s demo: a canary that is promoted\n", table->program);
     strbuf_format(out, "  %s demo --fail KIND: one that is rolled back; " FAULT_KINDS "\n", table->program);
-    strbuf_literal(out, "  README.md (five-minute tour), docs/rollouts.md: your own models\n");
+    strbuf_literal(out, "  docs/tutorial.md, docs/rollouts.md: your own models\n");
 }
 
 void ending_write(const struct table *table, struct strbuf *out) {

@@ -18,10 +18,15 @@ CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 EXTENSION = re.compile(r"\.(c|h|py|sh|md|yaml|yml|json|jsonl|txt|js|css|html|dict|ar|cmake|service|socket|deb|log|conf|cfg|sock|pem|key|sum|so)$")
 
 
-def pages():
-    found = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"],
+def tracked(*patterns):
+    """The files that git has, or would have, below these folders or of these names."""
+    found = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns],
                            capture_output=True, text=True, timeout=30, check=False).stdout.split("\0")
     return sorted(path for path in found if path and os.path.exists(os.path.join(ROOT, path)))
+
+
+def pages():
+    return tracked("*.md")
 
 
 def content(path):
