@@ -19,13 +19,10 @@ pytestmark = pytest.mark.once
 
 # ---- how it looks, to everybody
 
-def test_sizes_and_colours(browser, demo, tmp_path):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_sizes_and_colours(browser, demo, tmp_path, width, scheme):
     url = demo("--step", pace("60s", "90s"))
-    for width, scheme in ((360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")):
-        looks_right(browser, url, tmp_path, width, scheme)
-
-
-def looks_right(browser, url, tmp_path, width, scheme):
     page = opened(browser, url, width=width, height=800 if width == 360 else 1000, colorScheme=scheme)
     wait_for(lambda: max(map(max, drawn(page).values()), default=0) >= pace(3, 8), patience(60), "there is something to draw")
     assert page.run("return await page.evaluate(() => document.documentElement.scrollWidth)") <= width, "nothing is wider than the screen"
