@@ -22,7 +22,7 @@ _sluice_options() {
     case $1 in
     run) echo "--config --check" ;;
     demo) echo "--port --admin-port --bind --duration --rate --users --fail --step --once --plain" ;;
-    simulate) echo "--port --name --model --latency --jitter --token-delay --tokens --error-rate --log" ;;
+    simulate) echo "--port --bind --name --model --latency --jitter --token-delay --tokens --error-rate --log" ;;
     status) echo "$client --once --fleet" ;;
     assign) echo "$client --config" ;;
     reference) echo "--json-schema --man" ;;

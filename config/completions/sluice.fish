@@ -95,7 +95,7 @@ end
 complete -c sluice -n '__sluice_at any demo' -l fail -a 'errors latency cost quality' -d 'how the canary gets worse'
 complete -c sluice -n '__sluice_at any demo' -l once -d 'end with the rollout'
 complete -c sluice -n '__sluice_at any demo' -l plain -d 'lines instead of a table'
-for option in port name model latency jitter token-delay tokens error-rate
+for option in port bind name model latency jitter token-delay tokens error-rate
     complete -c sluice -n '__sluice_at any simulate' -l $option -x
 end
 complete -c sluice -n '__sluice_at any simulate' -l log -rF -d 'one JSON line per request'

@@ -277,5 +277,19 @@ def test_simulate_can_fail_on_purpose(simulate):
     assert model.chat().status >= 500
 
 
+def test_simulate_listens_where_it_is_told(simulate):
+    """In a container the others are not on loopback."""
+    model = simulate("m", "--bind", "127.0.0.2")
+    assert model.address[0] == "127.0.0.2" and model.chat().status == 200
+    with pytest.raises(ConnectionRefusedError):
+        ask(("127.0.0.1", model.address[1]))
+    assert simulate("all", "--bind", "0.0.0.0").address[0] == "0.0.0.0"
+    for wrong in ("localhost", "::1", "10.0.0.300"):
+        refused = cli("simulate", "--bind", wrong)
+        assert (refused.returncode, refused.stderr) == (2, f"sluice: --bind: {wrong} is not an IPv4 address\n")
+    elsewhere = cli("simulate", "--bind", "192.0.2.1", "--port", "8001")
+    assert elsewhere.returncode == 1 and "cannot listen on 192.0.2.1:8001: Cannot assign requested address" in elsewhere.stderr
+
+
 def test_simulate_refuses_nonsense():
     assert cli("simulate", "--nonsense").returncode == 2

@@ -22,6 +22,8 @@ struct simulation {
     struct evhttp *http;
     struct evhttp_bound_socket *bound; // NULL: draining
     struct event *term, *interrupt;
+    const char *bind;
+    struct in_addr host; // the same
     unsigned port;
     const char *log_path;
 };
@@ -43,7 +45,8 @@ static void on_stop(evutil_socket_t number, short what, void *context) {
 
 static bool read_arguments(struct simulation *self, int argc, char **argv, int *exit_code) {
     const struct argument items[] = {
-        {"--port", ARGUMENT_PORT, &self->port, "N", "on 127.0.0.1; 0, the default: the kernel chooses"},
+        {"--port", ARGUMENT_PORT, &self->port, "N", "it listens on; 0, the default: the kernel chooses"},
+        {"--bind", ARGUMENT_TEXT, &self->bind, "ADDRESS", "it listens on; default 127.0.0.1"},
         {"--name", ARGUMENT_TEXT, &self->model.name, "NAME", "of the server; default simulated"},
         {"--model", ARGUMENT_TEXT, &self->model.id, "MODEL", "it offers; default demo"},
         {"--latency", ARGUMENT_DURATION, &self->model.latency_us, "TIME", "to the first byte; default 80ms"},
@@ -61,19 +64,25 @@ static bool read_arguments(struct simulation *self, int argc, char **argv, int *
         "embeddings, models, and /health, /b/N, /echo, /headers. GET /simulate shows what it did, POST\n"
         "changes latency_ms, jitter_ms, token_delay_ms, tokens and error_rate.",
         items, sizeof items / sizeof *items};
-    return arguments_read(&list, argc, argv, exit_code);
+    if (!arguments_read(&list, argc, argv, exit_code))
+        return false;
+    if (inet_pton(AF_INET, self->bind, &self->host) == 1)
+        return true;
+    fprintf(stderr, "sluice: --bind: %s is not an IPv4 address\n", self->bind);
+    *exit_code = EXIT_USAGE;
+    return false;
 }
 
 // evhttp's own bind does not say why it failed, so the socket is made here.
 static bool open_port(struct simulation *self) {
     struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)self->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)self->port), .sin_addr = self->host};
     socklen_t len = sizeof address;
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, SOMAXCONN) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
-        fprintf(stderr, "sluice: cannot listen on 127.0.0.1:%u: %s\n", self->port, strerror(errno));
+        fprintf(stderr, "sluice: cannot listen on %s:%u: %s\n", self->bind, self->port, strerror(errno));
         if (fd >= 0)
             close(fd);
         return false;
@@ -98,7 +107,7 @@ static bool open_log(struct simulation *self) {
 
 static void serve(struct simulation *self) {
     // The same fact twice: for people, and as the key the daemon's log has.
-    printf("listening on 127.0.0.1:%u address=127.0.0.1:%u\n", self->port, self->port);
+    printf("listening on %s:%u address=%s:%u\n", self->bind, self->port, self->bind, self->port);
     fflush(stdout);
     event_base_dispatch(self->model.base);
 }
@@ -129,7 +138,8 @@ static void tear_down(struct simulation *self) {
 }
 
 int simulate_main(int argc, char **argv) {
-    struct simulation self = {.model = {.name = "simulated",
+    struct simulation self = {.bind = "127.0.0.1",
+                              .model = {.name = "simulated",
                                         .id = "demo",
                                         .latency_us = 80000,
                                         .jitter_us = 30000,
