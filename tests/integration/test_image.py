@@ -264,7 +264,7 @@ def test_certificates_of_public_authorities(container, lan, tmp_path):
     for path in leaf:
         os.chmod(path, 0o640)
         os.chown(path, 0, 10001)
-    far, node, other = lan.node(), lan.node(), lan.node()
+    far, node, other, told = lan.node(), lan.node(), lan.node(), lan.node()
     secure = simple(pool="http://127.0.0.1:1", listen="0.0.0.0:8443").replace("'0.0.0.0:8443'", "'0.0.0.0:8443', tls: {certificate: /run/tls/cert, private_key: /run/tls/key}")
     secure = secure.replace("variants: {stable: {pool: stable, weight: 100}}", "variants: {stable: {pool: stable, weight: 100}}, match: {path: /none}")
     origin = container("origin", mounts={**configuration(tmp_path / "origin", secure), "/run/tls/cert": leaf.certificate, "/run/tls/key": leaf.key},
@@ -276,8 +276,10 @@ def test_certificates_of_public_authorities(container, lan, tmp_path):
     os.chmod(ca.certificate, 0o644)
     trusting = container("trusting", mounts={**conf, **bundle}, network=node.name, hosts=hosts)
     doubting = container("doubting", mounts=conf, network=other.name, hosts=hosts)
-    for one in (trusting, doubting):
+    named = container("named", mounts={**conf, "/run/ca.pem": ca.certificate}, env={"SSL_CERT_FILE": "/run/ca.pem"}, network=told.name, hosts=hosts)
+    for one in (trusting, doubting, named):
         one.wait_healthy()
+    assert ask((told.address, 8080)).status == 404
     assert ask((node.address, 8080)).status == 404, "the far one answers"
     assert ask((other.address, 8080)).status == 502
     public = os.path.join(trusting.image.root, "usr/lib/ssl/cert.pem")

@@ -59,10 +59,10 @@ class Image:
 class Container:
     """One process of `image` in a container, with a read-only root, no capability and no new privileges. (runc makes
     the places where it mounts, in the image's folder.) Volumes of the image are
-    folders of `directory` that stay; `mounts` are {path inside: path here}, read-only; `tmpfs` is memory, as in an engine's option.
+    folders of `directory` that stay; `mounts` are {path inside: path here}, read-only, `writable` the others; `tmpfs` is memory, as in an engine's option.
     `network` is the name of a network namespace, else there is one with loopback only."""
 
-    def __init__(self, image, directory, name, *command, mounts=(), tmpfs=(), env=None, network=None, hosts=None, entrypoint=None):
+    def __init__(self, image, directory, name, *command, mounts=(), writable=(), tmpfs=(), env=None, network=None, hosts=None, entrypoint=None):
         self.image, self.name, self.directory = image, f"{name}-{uuid.uuid4().hex[:6]}", str(directory)
         self.bundle = os.path.join(self.directory, self.name)
         os.makedirs(self.bundle)
@@ -73,7 +73,11 @@ class Container:
             with open(mounts["/etc/hosts"], "w", encoding="ascii") as f:
                 os.fchmod(f.fileno(), 0o644)
                 f.writelines(f"{address} {host}\n" for host, address in {"localhost": "127.0.0.1", **hosts}.items())
-        config = self._config([*(entrypoint or image.entrypoint), *(command or image.command)], mounts, tmpfs, dict(image.env, **(env or {})), network)
+        binds = [(inside, str(here), "ro") for inside, here in mounts.items()]
+        binds += [(inside, str(here), "rw") for inside, here in dict(writable).items()]
+        binds += [(path, self._volume(path), "rw") for path in image.volumes if path not in dict(writable)]
+        argv = [*(entrypoint or image.entrypoint), *(command or image.command)]
+        config = self._config(argv, binds, tmpfs, dict(image.env, **(env or {})), network)
         with open(os.path.join(self.bundle, "config.json"), "w", encoding="utf-8") as f:
             json.dump(config, f)
         self.child = Child(self._runc("run", "--bundle", self.bundle, self.name), self.directory, self.name)
@@ -90,10 +94,8 @@ class Container:
             os.chown(there, inside.st_uid, inside.st_gid)
         return there
 
-    def _config(self, argv, mounts, tmpfs, env, network):
+    def _config(self, argv, binds, tmpfs, env, network):
         image = self.image
-        binds = [(path, self._volume(path), "rw") for path in image.volumes]
-        binds += [(inside, str(here), "ro") for inside, here in mounts.items()]
         return {
             "ociVersion": "1.0.2", "hostname": "sluice", "root": {"path": image.root, "readonly": True},
             "process": {"user": {"uid": image.user, "gid": image.group}, "args": argv, "cwd": image.folder, "noNewPrivileges": True,
@@ -121,13 +123,16 @@ class Container:
             return self.healthy()
         wait_for(healthy, patience(seconds), f"{self.name} is healthy")
 
-    def signal(self, name):
-        subprocess.run(self._runc("kill", self.name, name), capture_output=True, check=True, timeout=patience(10))
+    def told(self, signal):
+        return subprocess.run(self._runc("kill", self.name, signal), capture_output=True, check=False, timeout=patience(10)).returncode == 0
 
-    def stop(self, timeout=20):
+    def signal(self, name):
+        assert self.told(name), f"{self.name} does not run"
+
+    def stop(self, timeout=20, signal="TERM"):
         """TERM to process 1, as `docker stop`; its exit code. Nothing is left of it but its volumes."""
-        if self.child.running():
-            self.signal("TERM")
+        # It may be that it has not begun yet, or that it ends just now.
+        wait_for(lambda: not self.child.running() or self.told(signal), patience(10), f"{self.name} can be told to end")
         try:
             code = self.child.wait(timeout)
         except AssertionError:

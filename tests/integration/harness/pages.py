@@ -124,7 +124,7 @@ def metric_names(path, text):
         for name in re.findall(r"(?<![\w/:.-])sluice_[a-z_]+(?![\w*…./-]*\.\w|\w|\*|…|_)", line):
             if name not in metrics() | other_names():
                 yield f"{number}: there is no metric {name}"
-        for name in re.findall(r"(?<![\w/.])sluice:[a-z_:0-9]+", line):
+        for name in re.findall(r"(?<![\w/.])sluice:[a-z_][a-z_:0-9]*", line):
             if name not in records:
                 yield f"{number}: there is no recording rule {name}"
         for name in re.findall(r"`(Sluice[A-Z]\w+)`", line):
@@ -252,6 +252,7 @@ def command_lines(path, text):
             inside = None if inside is not None else line[3:].strip()
             continue
         for piece in [line] if inside in ("sh", "console") else CODE.findall(line) if inside is None else []:
+            piece = piece.replace("exec sluice sluice", "exec; sluice")  # in the container of that name
             before = STARTS if inside else r"^(?:\w+=\S+ |sudo )*"
             for call in re.finditer(before + r"sluice ([a-z][\w-]*)((?: [^|;&`]*)?)", piece):
                 if call[1] not in commands():
