@@ -259,9 +259,10 @@ class Container:
         return self.exec(*about["exec"]["command"], timeout=about["timeoutSeconds"]).returncode == 0
 
     def started(self):
-        """Waits for the startup probe as the kubelet does: so often, so far apart."""
+        """Waits for the startup probe."""
         about = self.about.get("startupProbe", {"failureThreshold": 60, "periodSeconds": 1})
-        for _ in range(5 * about["failureThreshold"]):
+        until = time.monotonic() + min(about["failureThreshold"] * about["periodSeconds"], patience(15))
+        while time.monotonic() < until:
             assert self.child.running(), f"{self.about['name']} of {self.pod.name} has ended: {self.log()}"
             if self.child_is_there() and self.probe("startupProbe"):
                 return
