@@ -1,5 +1,6 @@
 """The pods of docker/kubernetes as they run: users, volumes, probes, hooks and environment are those of the manifests (harness/pod.py). A
 changed ConfigMap is reloaded, a pod is replaced under load without a failed request, Prometheus scrapes it, three are a fleet."""
+import contextlib
 import json
 import os
 import shutil
@@ -11,10 +12,9 @@ import threading
 import time
 
 import pytest
-import yaml
 
-from harness import kustomize
-from harness.client import Client
+from harness import kustomize, manifests
+from harness.client import Client, ask
 from harness.etcd import Etcd
 from harness.helm import Chart
 from harness.lan import Lan, networks_are_allowed
@@ -32,6 +32,9 @@ KUBERNETES = os.path.join(ROOT, "docker", "kubernetes")
 PAGE = os.path.join(ROOT, "docs", "howto", "kubernetes.md")
 JSON = [("Content-Type", "application/json")]
 QUESTION = json.dumps({"model": "demo", "max_tokens": 2, "messages": [{"role": "user", "content": "hi"}]})
+
+TOKENS = 400
+LONG_QUESTION = json.dumps({"model": "demo", "stream": True, "messages": [{"role": "user", "content": "hi"}]})
 
 
 def question(i):
@@ -59,17 +62,15 @@ def edited(objects, old, new):
 @pytest.fixture
 def cluster(tmp_path):
     """With the model servers of models.yaml under their names."""
-    lan = Lan()
-    made = Cluster(tmp_path, lan)
-    try:
-        with open(os.path.join(KUBERNETES, "models.yaml"), encoding="utf-8") as f:
-            models = [one for one in yaml.safe_load_all(f) if one]
+    with contextlib.ExitStack() as ends:
+        lan = Lan()
+        ends.callback(lan.close)
+        made = Cluster(tmp_path, lan)
+        ends.callback(made.close)
+        models = manifests.documents(os.path.join(KUBERNETES, "models.yaml"))
         for name in ("model-blue", "model-green"):
             made.name(name, made.start(deployment(models, name), name + "-0").address)
         yield made
-    finally:
-        made.close()
-        lan.close()
 
 
 def status(pod, *more):
@@ -128,6 +129,8 @@ def test_a_change_is_reloaded_and_a_replaced_pod_fails_no_request(cluster):
     objects = kustomize.build(os.path.join(KUBERNETES, "base"))
     cluster.apply(objects)
     old = cluster.start(deployment(objects), "sluice-0")
+    for model in cluster.pods[:2]:
+        assert ask((model.address, 8000), "POST", "/simulate", JSON, json.dumps({"tokens": TOKENS, "token_delay_ms": 15})).status == 200
     load = Loop((old.address, 8080), threads=6, make=question)
     half = edited(edited(objects, "version: v1, weight: 100", "version: v1, weight: 50"), "version: v2, weight: 0", "version: v2, weight: 50")
     cluster.apply(half)
@@ -150,41 +153,31 @@ def test_a_change_is_reloaded_and_a_replaced_pod_fails_no_request(cluster):
 
 
 def replace(load, old, new):
-    """The old pod is deleted under load; the cluster needs a second to send nothing there any more."""
+    """The old pod is deleted under load; the cluster needs a second to send nothing there any more. An answer that begins meanwhile takes six."""
     ends = {}
     deleting = threading.Thread(target=lambda: ends.update(old.terminate()))
     before = load.total
-    began = time.monotonic()
     deleting.start()
     time.sleep(1)
     at_switch = load.total
     load.address = (new.address, 8080)
-    while time.monotonic() < began + 4.5:
-        time.sleep(0.05)
-    answer = long_answer(old)
-    wait_for(lambda: refused(old), patience(5), "it takes no new connection after TERM")
-    assert not old.containers["sluice"].probe("readinessProbe"), "it says that it drains"
-    assert old.containers["sluice"].probe("livenessProbe"), "and lives"
-    assert b"[DONE]" in b"".join(answer.pieces)
+    time.sleep(2)
+    with Client((old.address, 8080)) as client:
+        client.request("POST", "/v1/chat/completions", JSON, LONG_QUESTION)
+        head = client.final_head()
+        wait_for(lambda: refused(old), patience(10), "it takes no new connection after TERM")
+        assert not old.containers["sluice"].probe("readinessProbe"), "it says that it drains"
+        assert old.containers["sluice"].probe("livenessProbe"), "and lives"
+        answer = b"".join(client.pieces(head))
+    assert head.status == 200 and answer.count(b'"content"') >= TOKENS and b"[DONE]" in answer
     deleting.join()
     wait_for(lambda: load.total > at_switch + 200, patience(10))
     load.stop()
+    print(f"{load.total} requests, ended after {ends}")
     assert load.failures == [] and set(load.statuses) == {200}
     assert at_switch > before, "the old pod answered while it was being deleted"
     assert [code for code, _ in ends.values()] == [0, 0], (ends, old.logs())
     assert ends["reload"][1] < 3 and 5 < ends["sluice"][1] < old.spec["terminationGracePeriodSeconds"] - 5
-
-
-class long_answer:  # pylint: disable=invalid-name,too-few-public-methods
-    """A stream of some three seconds, whose head has come."""
-
-    def __init__(self, pod):
-        self.client = Client((pod.address, 8080))
-        self.client.request("POST", "/v1/chat/completions", JSON, json.dumps(
-            {"model": "demo", "stream": True, "max_tokens": 200, "messages": [{"role": "user", "content": "hi"}]}))
-        head = self.client.final_head()
-        assert head.status == 200
-        self.pieces = self.client.pieces(head)
 
 
 def refused(pod):

@@ -71,7 +71,8 @@ class Cluster:
         os.chmod(self.folder, 0o755)
         self.script = shutil.copy(SCRIPT, os.path.join(self.folder, "reload-on-change"))
         os.chmod(self.script, 0o755)
-        self.files = [*IMAGE, (os.path.abspath(BINARY), "/usr/local/bin/sluice"), (self.script, "/usr/local/bin/reload-on-change"), (self.hosts, "/etc/hosts")]
+        self.files = [*(one for one in IMAGE if os.path.exists(one[0])), (os.path.abspath(BINARY), "/usr/local/bin/sluice"),
+                      (self.script, "/usr/local/bin/reload-on-change"), (self.hosts, "/etc/hosts")]
 
     def name(self, name, address):
         """A headless Service."""
