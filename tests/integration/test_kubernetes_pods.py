@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 
 from harness import kustomize, manifests
 from harness.client import Client, ask
+from harness.container import Image
 from harness.etcd import Etcd
 from harness.helm import Chart
 from harness.lan import Lan, networks_are_allowed
@@ -25,7 +25,7 @@ from harness.secure import SecureAdmin
 from harness.wait import wait_for
 from harness.walk import read
 
-pytestmark = [pytest.mark.once, pytest.mark.skipif(not networks_are_allowed(), reason="no network of its own can be made here")]
+pytestmark = [pytest.mark.once, pytest.mark.skipif(os.getuid() != 0 or not networks_are_allowed(), reason="needs root and network namespaces")]
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 KUBERNETES = os.path.join(ROOT, "docker", "kubernetes")
@@ -59,13 +59,18 @@ def edited(objects, old, new):
     return made
 
 
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    return Image(tmp_path_factory.mktemp("image") / "root")
+
+
 @pytest.fixture
-def cluster(tmp_path):
+def cluster(tmp_path, image):
     """With the model servers of models.yaml under their names."""
     with contextlib.ExitStack() as ends:
         lan = Lan()
         ends.callback(lan.close)
-        made = Cluster(tmp_path, lan)
+        made = Cluster(tmp_path, lan, image)
         ends.callback(made.close)
         models = manifests.documents(os.path.join(KUBERNETES, "models.yaml"))
         for name in ("model-blue", "model-green"):
@@ -95,7 +100,7 @@ def said(pod, text, times=1):
 
 def locked(container):
     """What process 1 may, from the kernel."""
-    with open(f"/proc/{container.first()}/status", encoding="ascii") as f:
+    with open(f"/proc/{container.run.first()}/status", encoding="ascii") as f:
         about = dict(line.rstrip().split(":\t", 1) for line in f if ":\t" in line)
     return about["Uid"].split()[0], about["CapBnd"].strip("0"), about["CapEff"].strip("0"), about["NoNewPrivs"]
 
@@ -115,8 +120,7 @@ def test_it_is_locked_in_and_its_state_outlives_a_container(cluster):
     assert sluice.exec("sluice", "promote", "chat").returncode == 0
     assert weights(pod) == [95, 5]
     # Killed, the container begins again, with the same volume.
-    sluice.signal(signal.SIGKILL)
-    sluice.child.wait(5)
+    sluice.kill()
     sluice.start()
     pod.wait_ready()
     assert weights(pod) == [95, 5]
@@ -143,7 +147,7 @@ def test_a_change_is_reloaded_and_a_replaced_pod_fails_no_request(cluster):
     lines = cluster.config_maps["sluice"]["sluice.yaml"].split("\n")
     line = next(number for number, text in enumerate(lines, 1) if "pool: nothing" in text)
     assert f"/etc/sluice/sluice.yaml:{line}:{lines[line - 1].index('nothing') + 1}: " in old.containers["reload"].log()
-    assert old.ready() and weights(old) == [50, 50] and old.containers["reload"].child.running()
+    assert old.ready() and weights(old) == [50, 50] and old.containers["reload"].run.child.running()
     cluster.apply(half)
     said(old, "reloaded", 2)
 

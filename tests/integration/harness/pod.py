@@ -1,78 +1,33 @@
 """Pods of a Deployment, run on this machine as a kubelet runs them, as far as that goes without a cluster: what stands in the manifest is
-what happens. Each pod has an address of its own; each container a root of its own that holds what our image holds, read-only, a process 1
-of its own, the user, environment, volumes, probes and hooks of the manifest. A ConfigMap and a Secret are laid out as the kubelet does it,
-with `..data`, and are swapped in one step. What is not there: a scheduler, the control groups of `resources`, the runtime's seccomp
-profile, network policies. Needs root."""
+what happens. Each pod has an address of its own; its containers are of the image (harness/container.py), by runc, with the user,
+privileges, environment, volumes, probes and hooks of the manifest. A ConfigMap and a Secret are laid out as the kubelet does it, with
+`..data`, and are swapped in one step. What is not there: a scheduler, the control groups of `resources`, a runtime's seccomp profile,
+network policies. Needs root and runc."""
 import contextlib
+import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import threading
 import time
 
 from .client import Client
-from .process import Child
-from .scale import BINARY, patience
+from .container import Container as OfImage
+from .scale import patience
 from .wait import wait_for
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-ENTRYPOINT = ["sluice"]  # of docker/Dockerfile
-SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "docker", "reload-on-change.sh")
-# $1: the root, a folder. Then SOURCE TARGET ro|rw … up to --, and the command, which exec replaces this shell by.
-ROOT = r"""set -eu
-umask 022
-mount --make-rprivate /
-root=$1; shift
-mount -t tmpfs -o mode=0755 none "$root"
-mkdir -p "$root/bin" "$root/etc/ssl" "$root/usr/lib" "$root/usr/lib64" "$root/usr/local/bin" "$root/proc" "$root/dev" "$root/tmp"
-ln -s usr/lib "$root/lib"
-ln -s usr/lib64 "$root/lib64"
-mount -t proc none "$root/proc"
-mount --rbind /dev "$root/dev"
-while [ "$1" != -- ]; do
-    if [ -d "$1" ]; then mkdir -p "$root$2"; else touch "$root$2"; fi
-    mount --bind "$1" "$root$2"
-    [ "$3" = rw ] || mount -o remount,bind,ro "$root$2"
-    shift 3
-done
-shift
-mount -o "remount,bind,$1" "$root"
-shift
-exec "$@"
-"""
-# In one process, since nothing of the image can do it and nobody may who has given up his capabilities.
-ENTER = """import ctypes, os, sys, warnings
-libc = ctypes.CDLL(None, use_errno=True)
-root, user, group, groups, private, bare = sys.argv[1:7]
-os.chroot(root)
-os.chdir("/")
-for capability in range(41 if bare == "yes" else 0):
-    assert libc.prctl(24, capability, 0, 0, 0) == 0, os.strerror(ctypes.get_errno())
-os.setgroups([int(one) for one in groups.split()])
-os.setresgid(*[int(group)] * 3)
-os.setresuid(*[int(user)] * 3)
-assert private != "yes" or libc.prctl(38, 1, 0, 0, 0) == 0
-os.execvp(sys.argv[7], sys.argv[7:])
-"""
-IMAGE = [("/usr/lib", "/usr/lib"), ("/usr/lib64", "/usr/lib64"), ("/etc/ssl", "/etc/ssl"), ("/bin/dash", "/bin/sh"), ("/usr/bin/sleep", "/bin/sleep"),
-         ("/usr/bin/sha256sum", "/bin/sha256sum")]
+# What a runtime gives where a manifest drops nothing.
+USUAL = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SETGID", "CAP_SETUID"]
 
 
 class Cluster:
     """What pods have in common: a network, names, ConfigMaps and Secrets ({name: {file: text}})."""
 
-    def __init__(self, folder, lan, namespace="default"):
-        self.folder, self.lan, self.namespace = str(folder), lan, namespace
+    def __init__(self, folder, lan, image, namespace="default"):
+        self.folder, self.lan, self.image, self.namespace = str(folder), lan, image, namespace
         self.config_maps, self.secrets, self.pods = {}, {}, []
         self.hosts = os.path.join(self.folder, "hosts")
         self.name("localhost", "127.0.0.1")
-        os.chmod(self.folder, 0o755)
-        self.script = shutil.copy(SCRIPT, os.path.join(self.folder, "reload-on-change"))
-        os.chmod(self.script, 0o755)
-        self.files = [*(one for one in IMAGE if os.path.exists(one[0])), (os.path.abspath(BINARY), "/usr/local/bin/sluice"),
-                      (self.script, "/usr/local/bin/reload-on-change"), (self.hosts, "/etc/hosts")]
 
     def name(self, name, address):
         """A headless Service."""
@@ -106,7 +61,6 @@ class Pod:
         self.cluster, self.name, self.spec = cluster, name, template["spec"]
         self.folder = os.path.join(cluster.folder, name)
         os.makedirs(self.folder)
-        os.chmod(self.folder, 0o755)
         self.node = cluster.lan.node()
         self.address, self.writes = self.node.address, 0
         self.containers = {one["name"]: Container(self, one) for one in self.spec["containers"]}
@@ -183,11 +137,11 @@ class Pod:
 
         def end(name, container):
             container.pre_stop()
-            container.signal(signal.SIGTERM)
+            container.run.told("TERM")
             with contextlib.suppress(subprocess.TimeoutExpired):
-                container.child.process.wait(began + self.spec["terminationGracePeriodSeconds"] - time.monotonic())
+                container.run.child.process.wait(began + self.spec["terminationGracePeriodSeconds"] - time.monotonic())
             container.kill()
-            ends[name] = (container.child.process.returncode, time.monotonic() - began)
+            ends[name] = (container.run.child.process.returncode, time.monotonic() - began)
         threads = [threading.Thread(target=end, args=item) for item in self.containers.items()]
         for thread in threads:
             thread.start()
@@ -200,14 +154,42 @@ class Pod:
             container.kill()
 
 
+class Run(OfImage):
+    """A container with what the manifest's securityContext says, in place of what harness/container.py gives every one."""
+
+    def __init__(self, secure, *arguments, **settings):
+        self.secure = secure
+        super().__init__(*arguments, **settings)
+
+    def _config(self, *arguments):
+        made = super()._config(*arguments)
+        process = made["process"]
+        process["user"] = {"uid": self.secure["runAsUser"], "gid": self.secure["runAsGroup"],
+                           "additionalGids": [self.secure["fsGroup"]] if "fsGroup" in self.secure else []}
+        process["noNewPrivileges"] = not self.secure["allowPrivilegeEscalation"]
+        if self.secure["capabilities"] != {"drop": ["ALL"]}:
+            process["capabilities"] = {kind: USUAL for kind in process["capabilities"]}
+        made["root"]["readonly"] = self.secure["readOnlyRootFilesystem"]
+        return made
+
+    def first(self):
+        """Its process 1, by its number on this machine."""
+        done = subprocess.run(self._runc("state", self.name), capture_output=True, check=True, timeout=patience(10))
+        return json.loads(done.stdout)["pid"]
+
+    def end(self):
+        self.told("KILL")
+        self.child.process.wait(patience(20))
+        subprocess.run(self._runc("delete", "--force", self.name), capture_output=True, check=False, timeout=patience(20))
+
+
 class Container:
     def __init__(self, pod, about):
-        self.pod, self.about, self.child = pod, about, None
-        self.secure = {**pod.spec["securityContext"], **about["securityContext"]}
+        self.pod, self.about, self.run = pod, about, None
 
     def environment(self):
         fields = {"metadata.name": self.pod.name, "metadata.namespace": self.pod.cluster.namespace}
-        made = {"PATH": PATH}
+        made = {}
         for one in self.about.get("env", []):
             source = one.get("valueFrom", {})
             if "fieldRef" in source:
@@ -219,31 +201,19 @@ class Container:
         return made
 
     def start(self):
-        root = os.path.join(self.pod.folder, "root-" + self.about["name"])
-        os.makedirs(root, exist_ok=True)
-        mounts = [(source, target, "ro") for source, target in self.pod.cluster.files]
+        mounts = {"/etc/hosts": self.pod.cluster.hosts}
+        writable = {}
         for mount in self.about.get("volumeMounts", []):
             assert "subPath" not in mount
-            mounts.append((self.pod.volumes[mount["name"]], mount["mountPath"], "ro" if mount.get("readOnly") else "rw"))
-        who = [str(self.secure.get(key, "")) for key in ("runAsUser", "runAsGroup", "fsGroup")]
-        locked = ["no" if self.secure["allowPrivilegeEscalation"] else "yes", "yes" if self.secure["capabilities"] == {"drop": ["ALL"]} else "no"]
-        command = self.about.get("command", ENTRYPOINT) + self.about.get("args", [])
-        self.child = Child(["env", "-i", *(f"{name}={value}" for name, value in self.environment().items()), *self.pod.node.prefix,
-                            "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ROOT, "sh", root,
-                            *(word for mount in mounts for word in mount), "--", "ro" if self.secure["readOnlyRootFilesystem"] else "rw",
-                            sys.executable, "-c", ENTER, root, *who, *locked, *command],
-                           self.pod.folder, self.about["name"])
-
-    def first(self):
-        """The container's process 1, by its number on this machine."""
-        with open(f"/proc/{self.child.pid}/task/{self.child.pid}/children", encoding="ascii") as f:
-            return int(f.read().split()[0])
+            (mounts if mount.get("readOnly") else writable)[mount["mountPath"]] = self.pod.volumes[mount["name"]]
+        command, arguments = self.about.get("command", []), self.about.get("args", [])
+        self.run = Run({**self.pod.spec["securityContext"], **self.about["securityContext"]}, self.pod.cluster.image, self.pod.folder,
+                       self.about["name"], *command[1:], *arguments, entrypoint=command[:1] or None, mounts=mounts, writable=writable,
+                       env=self.environment(), network=self.pod.node.name)
 
     def exec(self, *command, timeout=10):
-        """As `kubectl exec`, and as probes and hooks are run: beside process 1, with its root, user and environment."""
-        return subprocess.run(["nsenter", f"--target={self.first()}", "--mount", "--pid", "--net", "--root", "--wd",
-                               f"--setuid={self.secure['runAsUser']}", f"--setgid={self.secure['runAsGroup']}", *command],
-                              env=self.environment(), capture_output=True, text=True, check=False, timeout=patience(timeout), stdin=subprocess.DEVNULL)
+        """As `kubectl exec`, and as probes and hooks are run."""
+        return self.run.exec(*command, timeout=timeout)
 
     def probe(self, kind):
         """True where there is none."""
@@ -264,18 +234,11 @@ class Container:
         about = self.about.get("startupProbe", {"failureThreshold": 60, "periodSeconds": 1})
         until = time.monotonic() + min(about["failureThreshold"] * about["periodSeconds"], patience(15))
         while time.monotonic() < until:
-            assert self.child.running(), f"{self.about['name']} of {self.pod.name} has ended: {self.log()}"
-            if self.child_is_there() and self.probe("startupProbe"):
+            assert self.run.child.running(), f"{self.about['name']} of {self.pod.name} has ended: {self.log()}"
+            if self.probe("startupProbe"):
                 return
             time.sleep(about["periodSeconds"] / 5)  # a fifth, so that the tests need not wait
         raise AssertionError(f"{self.about['name']} of {self.pod.name} does not start: {self.log()}")
-
-    def child_is_there(self):
-        """Whether process 1 is the command already, and no longer the shell that prepares its root."""
-        try:
-            return os.stat(f"/proc/{self.first()}").st_uid == self.secure["runAsUser"]
-        except (IndexError, FileNotFoundError):
-            return False
 
     def pre_stop(self):
         hook = self.about.get("lifecycle", {}).get("preStop")
@@ -283,15 +246,9 @@ class Container:
             done = self.exec(*hook["exec"]["command"], timeout=self.pod.spec["terminationGracePeriodSeconds"])
             assert done.returncode == 0, done.stderr
 
-    def signal(self, number):
-        if self.child.running():
-            os.kill(self.first(), number)
-
     def kill(self):
-        if self.child and self.child.running():
-            with contextlib.suppress(IndexError, ProcessLookupError):
-                os.kill(self.first(), signal.SIGKILL)
-            self.child.process.wait(20)
+        if self.run:
+            self.run.end()
 
     def log(self):
-        return self.child.stdout() + self.child.stderr()
+        return self.run.child.stdout() + self.run.child.stderr()
