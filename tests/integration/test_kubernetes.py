@@ -105,6 +105,10 @@ WRONG_MEANING = [
     ("base", "Deployment", CONTAINER + "resources.requests", {}, "asks for no cpu"),
     ("base", "Deployment", CONTAINER + "volumeMounts.1.name", "states", "there is no volume states"),
     ("base", "Deployment", CONTAINER + "volumeMounts.0.subPath", "sluice.yaml", "would never change"),
+    ("base", "Deployment", POD + "containers.1.name", "sluice", "sluice is in containers twice"),
+    ("fleet", "Deployment", CONTAINER + "env.1.name", "POD_NAME", "POD_NAME is in env twice"),
+    ("monitoring", "PrometheusRule", "spec.groups.0.name", "sluice-pools", "sluice-pools is in groups twice"),
+    ("monitoring", "PrometheusRule", "metadata.name", "sluice-alerts", "('PrometheusRule', 'sluice-alerts') is there twice"),
     ("base", "Deployment", POD + "terminationGracePeriodSeconds", 34, "terminationGracePeriodSeconds is 34"),
     ("base", "ConfigMap", ("shutdown_grace: 30s", "shutdown_grace: 5m"), None, "preStop and shutdown_grace take 305"),
     ("base", "Deployment", CONTAINER + "livenessProbe", GONE, "no livenessProbe"),
@@ -198,11 +202,16 @@ def test_the_files_differ_where_they_must():
     assert monitoring == base
 
 
-def test_the_alerts_are_those_of_config_prometheus():
-    rule = manifests.Set(objects_of("monitoring")).of("PrometheusRule")[0]
-    groups = [group for name in ("rules", "alerts")
-              for group in manifests.documents(os.path.join(manifests.ROOT, "config", "prometheus", name + ".yaml"))[0]["groups"]]
-    assert groups and rule["spec"]["groups"] == groups
+def test_the_alerts_are_those_of_config_prometheus(tmp_path):
+    rules = {one["metadata"]["name"]: one["spec"] for one in manifests.Set(objects_of("monitoring")).of("PrometheusRule")}
+    assert set(rules) == {"sluice-rules", "sluice-alerts"}
+    for name, spec in rules.items():
+        theirs = manifests.documents(os.path.join(manifests.ROOT, "config", "prometheus", name.removeprefix("sluice-") + ".yaml"))
+        assert theirs[0]["groups"] and [spec] == theirs
+        # The operator makes a file of each.
+        (tmp_path / name).write_text(yaml.safe_dump(spec), encoding="utf-8")
+        done = subprocess.run(["promtool", "check", "rules", str(tmp_path / name)], capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 # ---- the chart

@@ -124,6 +124,23 @@ def mounts(have):
         yield from (f"nobody mounts {name}" for name in names - used)
 
 
+# Lists that the API has by a key of their items.
+KEYS = {"containers": "name", "env": "name", "volumes": "name", "volumeMounts": "mountPath", "ports": "name", "groups": "name"}
+
+
+def once(have):
+    def look(value, at):
+        if isinstance(value, list):
+            keys = [item[KEYS[at]] for item in value if at in KEYS and isinstance(item, dict) and KEYS[at] in item]
+            yield from (f"{key} is in {at} twice" for key in sorted(set(keys)) if keys.count(key) > 1)
+        for key, below in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+            yield from look(below, key)
+    names = [(one["kind"], one["metadata"]["name"]) for one in have.objects]
+    yield from (f"{name} is there twice" for name in sorted(set(names)) if names.count(name) > 1)
+    for one in have.objects:
+        yield from look(one, "")
+
+
 # ---- the pod of sluice and its file
 
 def ends_in_time(have):
@@ -302,7 +319,7 @@ def scraped(have):
 
 
 POD = [ends_in_time, probed, folder, files, environment, replaced, ways]
-ANY = [locked, sized, mounts, selectors, ports, scraped]
+ANY = [locked, sized, mounts, once, selectors, ports, scraped]
 
 
 def faults(objects):
