@@ -45,7 +45,9 @@ class Lan:
         self.subnet = f"10.{150 + int(self.tag[2:4], 16) % 50}.{int(self.tag[4:6], 16)}"
         self.bridge, self.here = self.tag + "br", self.subnet + ".1"
         self.nodes = []
-        _ip("link", "add", self.bridge, "type", "bridge")
+        # An address of its own: else a bridge takes the lowest of its devices', and with a new node the others may send to the old one
+        # for seconds, until they ask again.
+        _ip("link", "add", self.bridge, "address", "02:00:00:00:00:01", "type", "bridge")
         _ip("addr", "add", self.here + "/24", "dev", self.bridge)
         _ip("link", "set", self.bridge, "up")
 
