@@ -107,7 +107,7 @@ check_life() {
 }
 
 check_demo() {
-    said=$(narrow --rm "$image" demo --plain --duration 3s) || wrong "the demo fails: $said"
+    said=$(narrow --rm "$image" demo --plain --duration 2s) || wrong "the demo fails: $said"
     echo "demo: ran"
 }
 

@@ -28,7 +28,7 @@ check_commit() {
         obstacle "the tag $tag is $(git rev-parse --short "$tagged"), and HEAD is $(git rev-parse --short HEAD)"
     fi
     changed=$(git status --porcelain)
-    [ -z "$changed" ] || obstacle "there is something that is not committed: $(echo "$changed" | head -n 3 | tr -s ' \n' ' ')"
+    [ -z "$changed" ] || obstacle "there is something that is not committed: $(echo "$changed" | head -n 3 | tr -s ' \n' ' ' | sed 's|^ ||; s| $||')"
 }
 
 # The newest section with a number is this version's, has a date and a text; nothing waits under Unreleased.

@@ -2,17 +2,16 @@
 would have to guess. What it tells is found here by other means: readelf, ldconfig, dpkg, the schema and npm's reader of purls."""
 import functools
 import hashlib
-import io
 import json
 import os
 import re
 import shutil
 import subprocess
-import tarfile
 
 import jsonschema
 import pytest
 
+from harness.image import closure, content, files_of_an_image, image, needed
 from harness.package import build, say
 from harness.scale import BINARY, patience
 from harness.walk import ROOT
@@ -145,25 +144,6 @@ def test_the_subject_is_the_package_with_every_file(deb, bom, tmp_path):
     assert hashes(subject) == {path.removeprefix(str(tmp_path)): sha256(path) for path in there if not os.path.islink(path)}
 
 
-@functools.lru_cache(maxsize=None)
-def needed(path):
-    return set(re.findall(r"\(NEEDED\) +Shared library: \[(.+)\]", say("readelf", "-d", path)))
-
-
-@functools.lru_cache(maxsize=None)
-def closure(path):
-    """(names that the program needs, name → path of all that it comes to), by what ldconfig knows."""
-    known = {}
-    for name, where in re.findall(r"^\t(\S+) \(.*\) => (\S+)$", say("/sbin/ldconfig", "-p"), re.M):
-        known.setdefault(name, where)
-    direct = needed(path)
-    found, now = {}, set(direct)
-    while now:
-        found |= {name: known[name] for name in now}
-        now = {below for name in now for below in needed(known[name])} - set(found)
-    return direct, found
-
-
 def owners(paths):
     """Path of a library → (package, version). dpkg may know its file below /lib or below /usr/lib."""
     real = {path: os.path.realpath(path) for path in paths}
@@ -224,30 +204,6 @@ def test_what_is_compiled_in_is_told(bom):
 
 
 # ---- an image
-
-def image(path, files):
-    """A tar of files, as `docker export` makes it, with what an engine puts there."""
-    with tarfile.open(path, "w") as tar:
-        for name, data in {".dockerenv": b"", "etc/hosts": b"", **files}.items():
-            member = tarfile.TarInfo(name.lstrip("/"))
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
-    return path
-
-
-def content(path):
-    with open(path, "rb") as f:
-        return f.read()
-
-
-@functools.lru_cache(maxsize=None)
-def files_of_an_image():
-    """The program, what the loader gives it, the loader, and a file that is nobody's."""
-    paths = {os.path.realpath(path) for path in closure(BINARY)[1].values()}
-    loader = re.search(r"interpreter: (\S+)\]", say("readelf", "-l", BINARY))[1]
-    return {"/usr/local/bin/sluice": content(BINARY), "/etc/passwd": b"sluice:x:10001:10001::/:/none\n",
-            **{path: content(path) for path in paths | {os.path.realpath(loader)}}}
-
 
 def test_an_image_is_told_with_the_packages_of_its_files(tmp_path, bom):
     files = files_of_an_image() | {"/etc/ssl/openssl.cnf": content("/etc/ssl/openssl.cnf")}
