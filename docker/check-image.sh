@@ -12,7 +12,7 @@ name=sluice-check-$$
 work=$(mktemp -d)
 
 finish() {
-    docker rm --force "$name" >/dev/null 2>&1 || true
+    docker rm --force --volumes "$name" >/dev/null 2>&1 || true
     rm -rf "$work"
 }
 trap finish EXIT
@@ -28,7 +28,7 @@ wrong() {
 check_size() {
     docker create --name "$name" "$image" >/dev/null || wrong "no container can be made of it"
     bytes=$(docker export "$name" | wc -c)
-    docker rm "$name" >/dev/null
+    docker rm --volumes "$name" >/dev/null
     [ "$bytes" -gt 1000000 ] || wrong "its files have $bytes bytes: there is nothing in it"
     [ "$bytes" -lt $most ] || wrong "its files have $bytes bytes, not below $most"
     echo "files: $bytes bytes"
@@ -107,7 +107,7 @@ check_life() {
 }
 
 check_demo() {
-    said=$(narrow --rm "$image" demo --plain --duration 2s) || wrong "the demo fails: $said"
+    said=$(narrow --rm --tmpfs /tmp "$image" demo --plain --duration 2s) || wrong "the demo fails: $said"
     echo "demo: ran"
 }
 

@@ -11,10 +11,13 @@ out=build/image
 made=$out/sluice-$version-image-$arch
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}"
 mkdir -p "$out"
-docker build --file docker/Dockerfile --target build --tag sluice-build .
-docker build --file docker/Dockerfile --tag "$image" .
+build() {
+    docker build --file docker/Dockerfile --build-arg SLUICE_REVISION="$(git rev-parse --short HEAD)" "$@" .
+}
+build --target build --tag sluice-build
+build --tag "$image"
 sh docker/check-image.sh "$image"
-trap 'docker rm --force "$name" >/dev/null 2>&1 || true; rm -f "$out/files.tar"' EXIT
+trap 'docker rm --force --volumes "$name" >/dev/null 2>&1 || true; rm -f "$out/files.tar"' EXIT
 docker create --name "$name" "$image" >/dev/null
 docker export --output "$out/files.tar" "$name"
 docker run --rm --network none --env SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" --volume "$PWD/$out:/image:ro" --entrypoint python3 \

@@ -85,6 +85,10 @@ def test_the_image_of_a_release_and_its_bill(script, tmp_path):
     for path in ("docker", "config"):
         subprocess.run(["cp", "-r", os.path.join(ROOT, path), tmp_path], check=True, timeout=30)
     subprocess.run(["cp", os.path.join(ROOT, "CMakeLists.txt"), tmp_path], check=True, timeout=30)
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=test", "-c", "user.email=test@sluice.example"]
+    for arguments in (["init", "-q"], ["add", "docker"], ["commit", "-q", "-m", "a copy"]):
+        subprocess.run([*git, *arguments], check=True, timeout=30)
+    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, timeout=30).stdout.strip()
     done = script(tmp_path / "docker" / "image.sh")
     assert done.returncode == 0, done.stdout + done.stderr
     made = [tmp_path / line for line in done.stdout.splitlines()[-2:]]
@@ -94,7 +98,8 @@ def test_the_image_of_a_release_and_its_bill(script, tmp_path):
     assert bom["metadata"]["component"]["type"] == "container" and bom["metadata"]["timestamp"].startswith("2023-11-14")
     assert gzip.decompress(made[1].read_bytes()) == f"sluice:{VERSION}-amd64\n".encode(), "what `docker save` gives"
     assert [line for line in calls(tmp_path) if line.startswith("build ")] == [
-        "build --file docker/Dockerfile --target build --tag sluice-build .", f"build --file docker/Dockerfile --tag sluice:{VERSION}-amd64 ."]
+        f"build --file docker/Dockerfile --build-arg SLUICE_REVISION={commit} {rest} ."
+        for rest in ("--target build --tag sluice-build", f"--tag sluice:{VERSION}-amd64")]
     failed = script(tmp_path / "docker" / "image.sh", fault="root")
     assert failed.returncode == 1 and "it runs as root" in failed.stderr, "an image that fails its check is none of a release"
 
