@@ -22,5 +22,6 @@ docker create --name "$name" "$image" >/dev/null
 docker export --output "$out/files.tar" "$name"
 docker run --rm --network none --env SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" --volume "$PWD/$out:/image:ro" --entrypoint python3 \
     sluice-build docker/sbom.py build/release /image/files.tar - >"$made.cdx.json"
-docker save "$image" | gzip -9n >"$made.tar.gz"
+docker save --output "$made.tar" "$image"
+gzip -9nf "$made.tar"
 ls "$made.tar.gz" "$made.cdx.json"

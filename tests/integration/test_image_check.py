@@ -102,6 +102,7 @@ def test_the_image_of_a_release_and_its_bill(script, tmp_path):
         for rest in ("--target build --tag sluice-build", f"--tag sluice:{VERSION}-amd64")]
     failed = script(tmp_path / "docker" / "image.sh", fault="root")
     assert failed.returncode == 1 and "it runs as root" in failed.stderr, "an image that fails its check is none of a release"
+    assert script(tmp_path / "docker" / "image.sh", fault="build").returncode == 1
 
 
 def test_the_build_stage_is_called_so():
