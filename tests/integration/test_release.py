@@ -27,11 +27,12 @@ TAG = "v" + VERSION
 
 
 class Copy:
-    """A clone of the repository."""
+    """A repository: a clone, or one that begins with nothing. (A clone of this one need not be allowed: in a container it is often
+    another user's, and without its history.)"""
 
-    def __init__(self, source, folder):
+    def __init__(self, folder, source=None):
         self.folder = str(folder)
-        say("git", "clone", "-q", "--shared", source, self.folder)
+        say("git", *(["clone", "-q", "--shared", source] if source else ["init", "-q"]), self.folder)
 
     def git(self, *arguments):
         return say("git", "-C", self.folder, *WHO, *arguments).strip()
@@ -63,22 +64,21 @@ class Copy:
 @pytest.fixture(scope="module", name="ready")
 def a_release(tmp_path_factory):
     """What is in this folder, committed, with a date in the changelog, and tagged."""
-    copy = Copy(ROOT, tmp_path_factory.mktemp("release") / "sluice")
+    copy = Copy(tmp_path_factory.mktemp("release") / "sluice")
+    copy.commit("what was before")
     for path in tracked():
         os.makedirs(os.path.dirname(os.path.join(copy.folder, path)), exist_ok=True)
         shutil.copy(os.path.join(ROOT, path), os.path.join(copy.folder, path))
     copy.edit("docs/CHANGELOG.md", rf"^## \[{re.escape(VERSION)}\] - .*", f"## [{VERSION}] - {DATE}")
     copy.git("add", "-A")
     copy.commit("a release")
-    if copy.git("tag", "--list", TAG):
-        copy.git("tag", "--delete", TAG)
     copy.git("tag", "-a", TAG, "-m", "a release")
     return copy
 
 
 @pytest.fixture(name="copy")
 def a_copy(ready, tmp_path):
-    return Copy(ready.folder, tmp_path / "sluice")
+    return Copy(tmp_path / "sluice", ready.folder)
 
 
 # ---- the check

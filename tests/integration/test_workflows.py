@@ -118,8 +118,8 @@ def test_what_is_typed_is_here(flow, job, line):
 
 def shell_scripts():
     found = {path for _, _, line in flows.typed() for path in flows.scripts(line) if not path.endswith(".py")}
-    for path in sorted(found):  # and what they call
-        with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+    for path in sorted(filter(os.path.isfile, (os.path.join(ROOT, path) for path in found))):  # and what they call
+        with open(path, encoding="utf-8") as f:
             found |= set(re.findall(r"^(?!#).*\bsh (docker/\S+\.sh)", f.read(), re.M))
     return sorted(found)
 
