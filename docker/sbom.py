@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """The bill of materials of a package or of an image, CycloneDX 1.5 as JSON: docker/sbom.py BUILD_FOLDER FILE [BOM]
 
-FILE is a .deb, or the files of an image as a tar (`docker export`). BOM is FILE's name with .cdx.json; `-` is stdout. It is made on the machine that the binary was built on, or
-one with the same packages, and tells what it finds there: FILE's files with their SHA-256; the Debian packages of the libraries
-that the loader gives its binary; what was compiled in, llhttp and uPlot. What cannot be told for certain is an error.
+FILE is a .deb, or the files of an image as a tar (`docker export`). BOM is FILE's name with .cdx.json; `-` is stdout. It is
+made on the machine that the binary was built on, or one with the same packages, and tells what it finds there: FILE's files with
+their SHA-256; the Debian packages of the libraries that the loader gives its binary; what was compiled in, llhttp and uPlot. What
+cannot be told for certain is an error.
 The same input gives the same bytes: the time is $SOURCE_DATE_EPOCH, else the commit's."""
 import base64
 import hashlib

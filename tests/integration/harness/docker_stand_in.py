@@ -74,9 +74,10 @@ def start(arguments):
     command = [BINARY, "run", "-c", os.path.join(arguments[3].split(":")[0], "sluice.yaml")]
     if FAULT == "dies":
         command = ["false"]
+    keeper = f'"$@" & echo $! >"{noted(name, "pid")}"; code=0; wait $! || code=$?; echo $code >"{noted(name, "code")}"'
     with open(noted(name, "log"), "w", encoding="utf-8") as log:
-        subprocess.Popen(["sh", "-c", f'"$@" & echo $! >"{noted(name, "pid")}"; code=0; wait $! || code=$?; echo $code >"{noted(name, "code")}"',  # pylint: disable=consider-using-with
-                          "sh", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        subprocess.Popen(["sh", "-c", keeper, "sh", *command],  # pylint: disable=consider-using-with
+                         stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     print("0" * 64)
     return 0
 
