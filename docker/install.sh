@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the packages of the given lists that are missing, with apt; does nothing when none is. The daemons among
 # them (nginx, haproxy, prometheus) are not started: only their programs are wanted.
+# shellcheck disable=SC2086 # the names of the missing packages are words
 set -eu
 
 wanted() {

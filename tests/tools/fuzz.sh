@@ -5,6 +5,7 @@
 #   sh tests/tools/fuzz.sh --keep [TARGET…]     what the runs have found, as few inputs as reach as much, into tests/data/fuzz
 #   sh tests/tools/fuzz.sh --coverage [TARGET…] what the kept inputs reach of the files that a target is meant for
 # Inputs that the runs find stay in build/fuzz/corpus; those that fail go to build/fuzz/failed and make the exit code 1.
+# shellcheck disable=SC2012,SC2015,SC2035,SC2046 # names here have no blanks, and lists of them are words
 set -eu
 cd "$(dirname "$0")/../.."
 data=tests/data/fuzz

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What the compiler does not check: sh tests/tools/lint.sh ROOT [CHECK…]. Without names all checks run. Prints
 # FILE:LINE: message for everything found; exit 1 then. tests/tools/lint_test.sh proves that each can fail.
+# shellcheck disable=SC2015,SC2038,SC2086 # names here have no blanks, and lists of them are words
 set -eu
 cd "$1"
 shift

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Proves that every check of lint.sh can fail: sh tests/tools/lint_test.sh ROOT. Plants one violation at a time in
 # a copy of the tree and expects the check to name it; without one the check is silent.
+# shellcheck disable=SC2016 # what is planted has backquotes
 set -eu
 root=$1
 copy=$(mktemp -d)

@@ -1,4 +1,5 @@
 """The Debian package of the binary under test."""
+import fcntl
 import os
 import subprocess
 
@@ -14,6 +15,12 @@ def say(*argv, **settings):
 
 
 def build(folder):
-    """Its path; `folder` must not be there yet."""
+    """Its path; `folder` must not be there yet. One at a time: cpack compresses in the folder that the binary was built in."""
     folder.mkdir()
-    return say("sh", PACKAGE_SH, os.path.dirname(os.path.abspath(BINARY)), env={**os.environ, "SLUICE_PACKAGE_OUT": str(folder)}).strip()
+    built = os.path.dirname(os.path.abspath(BINARY))
+    lock = os.open(built, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return say("sh", PACKAGE_SH, built, env={**os.environ, "SLUICE_PACKAGE_OUT": str(folder)}).strip()
+    finally:
+        os.close(lock)

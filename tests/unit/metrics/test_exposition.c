@@ -224,8 +224,8 @@ static void openmetrics_has_exemplars(void **state) {
         "\nsluice_request_bytes_total{route=\"chat\",variant=\"stable\"} 1000\n",
         "\nsluice_request_duration_seconds_bucket{route=\"chat\",variant=\"canary\",le=\"1.0\"} 2\n",
         "\nsluice_request_duration_seconds_bucket{route=\"chat\",variant=\"canary\",le=\"120.0\"} 2\n",
-        "\nsluice_request_duration_seconds_bucket{route=\"chat\",variant=\"canary\",le=\"0.0025\"} 2 # "
-        "{trace_id=\"0af7651916cd43dd8448eb211c80319c\",span_id=\"b7ad6b7169203331\"} 0.001001 1",
+        ("\nsluice_request_duration_seconds_bucket{route=\"chat\",variant=\"canary\",le=\"0.0025\"} 2 # "
+         "{trace_id=\"0af7651916cd43dd8448eb211c80319c\",span_id=\"b7ad6b7169203331\"} 0.001001 1"),
         "\n# EOF\n",
     };
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
