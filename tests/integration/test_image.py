@@ -15,7 +15,7 @@ from harness.client import ask
 from harness.container import PROJECT, Container, Image, dockerfile, stages
 from harness.lan import Lan, networks_are_allowed
 from harness.load import Loop
-from harness.scale import patience
+from harness.scale import BINARY, patience
 from harness.wait import wait_for
 
 pytestmark = [pytest.mark.once, pytest.mark.skipif(os.getuid() != 0 or not networks_are_allowed(), reason="needs root and network namespaces")]
@@ -138,6 +138,17 @@ def test_licences_and_versions_of_all_that_was_taken(image):
         assert os.path.getsize(os.path.join(image.root, "usr/share/doc", name, "copyright")) > 100
     for name in ("copyright", "LICENSE"):
         assert os.path.getsize(os.path.join(image.root, "usr/share/doc/sluice", name)) > 1000
+
+
+def test_the_bill_of_materials_names_all_that_was_taken(image, tmp_path):
+    """docker/sbom.py refuses a file that is no package's; its packages are those of which the image has the licences."""
+    packed = tmp_path / "files.tar"
+    subprocess.run(["tar", "-C", image.root, "-cf", packed, "."], check=True, timeout=patience(20))
+    done = subprocess.run(["/usr/bin/python3", os.path.join(PROJECT, "docker", "sbom.py"), os.path.dirname(os.path.abspath(BINARY)), packed, "-"],
+                          capture_output=True, text=True, check=False, timeout=patience(60))
+    assert done.returncode == 0, done.stderr
+    told = {one["name"] for one in json.loads(done.stdout)["components"] if one.get("purl", "").startswith("pkg:deb/")}
+    assert told >= set(os.listdir(os.path.join(image.root, "var/lib/dpkg/status.d")))
 
 
 def test_the_same_files_give_the_same_root(tmp_path):
