@@ -34,5 +34,8 @@ while :; do
     wait_a_while # whoever writes several files has finished
     before=$(sum)
     echo "reload-on-change: $folder has changed" >&2
-    sluice reload || true
+    until sluice reload; do # 5: nobody answers; it starts, or starts anew, and is asked again. Else the file is wrong
+        [ $? = 5 ] || break
+        wait_a_while
+    done
 done

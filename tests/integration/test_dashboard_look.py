@@ -19,10 +19,14 @@ pytestmark = pytest.mark.once
 
 # ---- how it looks, to everybody
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
-def test_sizes_and_colours(browser, demo, tmp_path, width, scheme):
+@pytest.mark.heavy  # four browsers on a busy machine
+def test_sizes_and_colours(browser, demo, tmp_path):
     url = demo("--step", pace("60s", "90s"))
+    for width, scheme in ((360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")):
+        looks_right(browser, url, tmp_path, width, scheme)
+
+
+def looks_right(browser, url, tmp_path, width, scheme):
     page = opened(browser, url, width=width, height=800 if width == 360 else 1000, colorScheme=scheme)
     wait_for(lambda: max(map(max, drawn(page).values()), default=0) >= pace(3, 8), patience(60), "there is something to draw")
     assert page.run("return await page.evaluate(() => document.documentElement.scrollWidth)") <= width, "nothing is wider than the screen"
@@ -40,6 +44,7 @@ def test_sizes_and_colours(browser, demo, tmp_path, width, scheme):
     assert (after == before) == (scheme == "dark"), "the button turns it dark"
     assert not findings(page)
     stays_at_home(page, url)
+    page.close()
 
 
 def test_by_keyboard_alone(browser, daemon):

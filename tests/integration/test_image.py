@@ -358,6 +358,19 @@ def test_it_reloads_when_a_configmap_changes(container, lan, tmp_path):
     assert beside.stop() == 0
 
 
+def test_a_daemon_that_does_not_answer_is_asked_again(container, lan, tmp_path):
+    node, mapped = lan.node(), ConfigMap(tmp_path / "conf", **{"sluice.yaml": simple(pool="http://127.0.0.1:8001")})
+    settings = {"mounts": {"/etc/sluice": mapped.folder}, "network": node.name}
+    beside = container("reload", "/etc/sluice", "0.2", entrypoint=["reload-on-change"], **settings)
+    wait_for(lambda: beside.exec("sh", "-c", ":").returncode == 0, patience(10), "it runs")
+    time.sleep(0.5)  # it has looked
+    mapped.put(**{"sluice.yaml": simple(pool="http://127.0.0.1:8002")})
+    wait_for(lambda: beside.child.stderr().count("cannot") > 1, patience(10), "it has tried twice")
+    container("sluice", **settings).wait_healthy()
+    wait_for(lambda: "reloaded" in beside.child.stdout(), patience(10), "it is reloaded")
+    assert beside.child.stderr().count("has changed") == 1
+
+
 def test_reload_on_change_wants_a_folder(container):
     wrong = container("wrong", "/none", entrypoint=["reload-on-change"])
     assert wrong.child.wait(10) == 2 and wrong.child.stderr() == "reload-on-change: /none is not a folder\n"

@@ -62,6 +62,9 @@ class Browser:
                  [str(path), down_to])
 
     def close(self):
+        """Once is enough; a second time does nothing."""
+        if self.node.stdin.closed:
+            return
         self.node.stdin.close()
         try:
             self.node.wait(patience(10))

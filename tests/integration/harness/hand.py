@@ -67,11 +67,12 @@ class Hand:
         return shown(self.terminal.written)
 
     def close(self):
-        """As a terminal's window is closed: the shell passes it on to what it has started."""
+        """As a terminal's window is closed: the shell passes it on to what it has started. It is told by what is typed, since the
+        process here may only have brought the shell into a machine: ended first, it would leave it to whoever reaps it, at some time."""
         process = self.terminal.process
-        for number in (signal.SIGHUP, signal.SIGKILL):
+        for end in (lambda: self.terminal.type("\x03kill -HUP $$\r"), lambda: process.send_signal(signal.SIGHUP), process.kill):
             if process.poll() is None:
-                process.send_signal(number)
+                end()
                 try:
                     process.wait(5)
                 except subprocess.TimeoutExpired:
