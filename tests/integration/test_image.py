@@ -126,6 +126,20 @@ def test_it_has_the_libraries_that_are_needed_and_no_others(image):
     assert wanted <= there and there - wanted - files == set() and len(wanted) > 20
 
 
+def test_a_mistake_in_memory_finds_the_doors_shut(image):
+    """What the compiler and the linker can do: a place that changes, nothing written and run, tables that cannot be overwritten,
+    a guard behind arrays on the stack, copies that know the size of where they go."""
+    binary = image.root + "/usr/local/bin/sluice"
+
+    def told(option):
+        return subprocess.run(["readelf", "--wide", option, binary], capture_output=True, text=True, check=True, timeout=20).stdout
+    assert re.search(r"Type: +DYN", told("--file-header"))
+    assert re.search(r"GNU_STACK .* RW +0x", told("--program-headers")) and "GNU_RELRO" in told("--program-headers")
+    assert "BIND_NOW" in told("--dynamic")
+    wanted = told("--dyn-syms")
+    assert "__stack_chk_fail@" in wanted and re.search(r"__(mem|str|vsn|sn)\w+_chk@", wanted)
+
+
 def test_licences_and_versions_of_all_that_was_taken(image):
     """Where scanners of images look for packages."""
     statuses = os.path.join(image.root, "var/lib/dpkg/status.d")
