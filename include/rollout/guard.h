@@ -86,6 +86,7 @@ struct guard { // plain data but for `settings.name`
     int64_t silent_ms;     // since the candidate was last counted
     // not kept by the journal
     uint64_t next, next_soon; // ticks to read
+    uint64_t unjudged;        // requests of the candidate since one was judged: 4xx, clients that went
 };
 
 void guard_init(struct guard *guard, const struct guard_settings *settings);

@@ -72,6 +72,7 @@ void guard_reset(struct guard *guard) {
     guard->external[0] = guard->external[1] = NAN;
     guard->external_error[0] = '\0';
     guard->silent_ms = 0;
+    guard->unjudged = 0;
     if (!yes_or_no(guard))
         return;
     start(&guard->harm, guard, TWO_SAMPLE_HARM, rho, more);

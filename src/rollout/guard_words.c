@@ -74,7 +74,17 @@ static void say_external(const struct guard *guard, struct guard_outcome *outcom
     }
 }
 
-static void say_verdict(const struct guard_levels *levels, struct guard_outcome *outcome) {
+// A candidate that nobody asks and one that refuses everybody have no figures both.
+static void say_no_data(const struct guard *guard, struct guard_outcome *outcome) {
+    if (guard->unjudged)
+        say(outcome, "; nothing to judge by, its last %llu requests ended in 4xx or without a client",
+            (unsigned long long)guard->unjudged);
+    else
+        say(outcome, "; too few figures to judge by");
+}
+
+static void say_verdict(const struct guard *guard, const struct guard_levels *levels,
+                        struct guard_outcome *outcome) {
     double harm = exp(outcome->log_harm), needed = exp(outcome->log_needed_harm);
     switch (outcome->verdict) {
     case VERDICT_FAIL:
@@ -84,7 +94,7 @@ static void say_verdict(const struct guard_levels *levels, struct guard_outcome 
         say(outcome, "; it is no worse");
         break;
     case VERDICT_NO_DATA:
-        say(outcome, "; too few figures to judge by");
+        say_no_data(guard, outcome);
         break;
     default:
         say(outcome, "; not shown yet either way (harm %.3g of %.4g, no harm %.3g of %.4g)", harm, needed,
@@ -120,5 +130,5 @@ void guard_explain(const struct guard *guard, const struct guard_levels *levels,
             say(outcome, "; it is beyond the line");
         return;
     }
-    say_verdict(levels, outcome);
+    say_verdict(guard, levels, outcome);
 }

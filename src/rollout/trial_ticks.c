@@ -83,6 +83,11 @@ static void give_started(const struct reading *reading, const struct pair *pair)
 
 // ---- one tick
 
+// In a fleet those of this proxy: they only explain.
+static void note_unjudged(struct guard *guard, const struct experiment_cell *candidate) {
+    guard->unjudged = judged(candidate) > 0 ? 0 : guard->unjudged + candidate->started;
+}
+
 static void read_errors(const struct reading *reading, unsigned index, const struct pair *pair, bool soon) {
     double nb = judged(&pair->baseline), nc = judged(&pair->candidate);
     double kb = soon ? pair->baseline.failed_soon : pair->baseline.failed;
@@ -109,6 +114,8 @@ static void read_latency(const struct reading *reading, unsigned index, const st
 
 static void read_tick(const struct reading *reading, unsigned index, const struct pair *pair) {
     enum guard_kind kind = reading->trial->guards[index].settings.kind;
+    if (kind != GUARD_ERROR_RATE) // which has read them soon
+        note_unjudged(&reading->trial->guards[index], &pair->candidate);
     if (kind == GUARD_ERROR_RATE)
         read_errors(reading, index, pair, false);
     else if (kind == GUARD_LATENCY)
@@ -136,8 +143,10 @@ static void read_soon(const struct reading *reading, unsigned index) {
     struct guard *guard = &reading->trial->guards[index];
     struct pair pair;
     for (; guard->next_soon + 2 <= reading->now; guard->next_soon++)
-        if (read_pair(reading, guard->settings.candidate, guard->next_soon, &pair))
+        if (read_pair(reading, guard->settings.candidate, guard->next_soon, &pair)) {
+            note_unjudged(guard, &pair.candidate);
             read_errors(reading, index, &pair, true);
+        }
 }
 
 static void read_matured(const struct reading *reading, unsigned index) {

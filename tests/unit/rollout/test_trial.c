@@ -29,6 +29,28 @@ static void a_bad_candidate_is_seen(void **state) {
     trial_run_end(&run);
 }
 
+// Nothing of it can be judged, and that is said: by its requests alone it would look as if nobody came.
+static void a_candidate_that_refuses_everybody_is_told(void **state) {
+    (void)state;
+    struct trial_run run;
+    trial_run_begin(&run, "guards: {error_rate: {margin: 0.5}, latency_p95: {margin: 20}}", 5);
+    run.trial.thresholds.limit_us[0][0] = run.trial.thresholds.limit_us[1][0] = 100000;
+    run.world.arms[1].refuses = true;
+    assert_int_equal(trial_run_until(&run, VERDICT_FAIL, 40), 0);
+    assert_int_equal(run.judgement.guards, VERDICT_NO_DATA);
+    const char *said[] = {"; nothing to judge by, its last 195 requests ended in 4xx or without a client",
+                          "; nothing to judge by, its last 190 requests ended in 4xx or without a client"};
+    for (int i = 0; i < 2; i++) // of 5 a tick, of which the last one or two have not ended
+        assert_non_null(strstr(run.outcomes[i].because, said[i]));
+    // One that is judged ends it: what is silent later has had no requests.
+    run.world.arms[1].refuses = false;
+    assert_true(trial_run_until(&run, VERDICT_WAIT, 200));
+    run.world.arms[1].per_tick = 0;
+    assert_true(trial_run_until(&run, VERDICT_NO_DATA, 400));
+    assert_non_null(strstr(run.judgement.because, "too few figures to judge by"));
+    trial_run_end(&run);
+}
+
 // Errors that take long are seen too, after the horizon.
 static void late_errors_are_seen(void **state) {
     (void)state;
@@ -326,6 +348,7 @@ int test_trial(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_dead_candidate_is_seen_at_once),
         cmocka_unit_test(a_bad_candidate_is_seen),
+        cmocka_unit_test(a_candidate_that_refuses_everybody_is_told),
         cmocka_unit_test(late_errors_are_seen),
         cmocka_unit_test(a_slow_candidate_is_seen),
         cmocka_unit_test(equal_arms_are_never_taken_back),

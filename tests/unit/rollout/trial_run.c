@@ -27,6 +27,8 @@ static bool read_tick(void *context, size_t arm, uint64_t tick, struct experimen
     } else if (tick + 41 <= world->now) {
         cell->failed = failed;
     }
+    if (like->refuses)
+        cell->excluded = (uint32_t)n;
     for (int i = 0; i < EXPERIMENT_SLOTS; i++) {
         cell->limit_us[i] = 100000u << (arm == 1);
         cell->within[i] = (uint32_t)n - failed - slow;

@@ -9,6 +9,7 @@
 struct arm {                                // what its requests are like
     double per_tick, error_rate, slow_rate; // slow_rate: beyond the threshold of its arm
     bool errors_late;                       // they take 10 s to fail
+    bool refuses;                           // all are answered 4xx
 };
 struct world {
     struct arm arms[ARMS];
