@@ -112,7 +112,8 @@ struct guard_outcome {
     double requests_left;                    // of both arms, until it is shown to be fine; NAN: unknown
     double baseline_count, baseline_events, candidate_count, candidate_events;
     double baseline_estimate, candidate_estimate; // NAN: none
-    double low, high; // of the difference candidate - baseline, at the rollout's confidence; NAN
+    double low, high;  // of the difference candidate - baseline, at the rollout's confidence; NAN
+    uint64_t unjudged; // of the guard
     char because[256];
 };
 // `design_effect` >= 1; `share`: the candidate's part of both arms' requests, for requests_left.

@@ -39,6 +39,7 @@ static void emit_guard(const struct guard *guard, const struct guard_outcome *ou
     emit_number(emit_name(emit, "needed_log10_e"), outcome->log_needed_harm / LN10, 3);
     emit_number(emit_name(emit, "needed_log10_e_pass"), outcome->log_needed_fine / LN10, 3);
     emit_optional(emit, "requests_left", ceil(outcome->requests_left), 0);
+    emit_u64(emit_name(emit, "unjudged"), outcome->unjudged);
     emit_arm(emit, "baseline", outcome->baseline_count, outcome->baseline_events, outcome->baseline_estimate,
              decimals);
     emit_arm(emit, "candidate", outcome->candidate_count, outcome->candidate_events,

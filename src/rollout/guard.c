@@ -365,6 +365,7 @@ void guard_judge(struct guard *guard, const struct guard_levels *levels, double 
         .candidate_estimate = NAN,
         .low = NAN,
         .high = NAN,
+        .unjudged = guard->unjudged,
     };
     if (guard->settings.kind == GUARD_EXTERNAL) {
         judge_external(guard, out);

@@ -85,6 +85,23 @@ def test_who_gets_what(browser, daemon):
     assert page.run("return await page.locator('.pin').count()") == 1
 
 
+def test_a_candidate_that_refuses_everybody(browser, start_sluice, upstream):
+    """No guard judges 4xx: the page must not call that fine."""
+    port = free_port()
+    refusing = upstream("canary", handler=lambda request, reply: reply.send(404, b'{"error": "no such model"}'))
+    made = start_sluice({"admin": {"address": f"127.0.0.1:{port}"}, "pools": {"stable": pool(upstream("stable")), "canary": pool(refusing)},
+                         "routes": [chat()]})
+    load = Loop(made.address, threads=2, make=lambda i: ("GET", "/", [("X-User-Id", f"u{i}")], None))
+    page = opened(browser, f"http://127.0.0.1:{port}/")
+    page.wait_text("#answer", "It refuses its users.")
+    page.wait_text("#sentence", "canary v2 has 5 % of the traffic. Its last")
+    page.wait_text("#sentence", "requests ended in 4xx or without a client, which no guard judges.")
+    guard, = rollout_of(made)["guards"]
+    assert guard["verdict"] == "no_data" and guard["unjudged"] >= 20 and "nothing to judge by, its last" in guard["because"]
+    load.stop()
+    assert set(load.statuses) == {200, 404}
+
+
 def test_routes_and_pools_in_trouble_come_first(browser, start_sluice, upstream):
     port, server = free_port(), upstream("stable")
     health = {"interval": "200ms", "timeout": "1s", "unhealthy_after": 1, "healthy_after": 1}

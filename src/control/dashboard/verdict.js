@@ -70,8 +70,18 @@ export function missing(rollout) {
   return lacks;
 }
 
+const MANY = 20; // of a few it may have been the clients
+
 function judged(route, rollout) {
   const guards = acting(rollout);
+  const refusing = guards.find((g) => g.verdict === 'no_data' && g.unjudged >= MANY);
+  if (refusing) {
+    return {
+      level: 'worry',
+      answer: 'It refuses its users.',
+      sentence: `Its last ${number(refusing.unjudged)} requests ended in 4xx or without a client, which no guard judges. Does it know the model's name, the path, the key?`,
+    };
+  }
   const worried = guards.filter((g) => harmShare(g) >= 0.5).sort((a, b) => harmShare(b) - harmShare(a));
   if (worried.length) {
     const worst = worried[0];
