@@ -30,7 +30,7 @@ class Hand:
 
     def __init__(self, argv, environment, folder=None):
         self.terminal = Terminal(argv, {**environment, "TERM": "xterm"}, COLUMNS, ROWS)
-        self.at = 0
+        self.at, self.seen = 0, None
         self.deadline = time.monotonic() + 30
         self.until(re.compile(r"[#$] $"))
         self.enter(f"PS1='{PROMPT}'")
@@ -64,13 +64,17 @@ class Hand:
 
     def transcript(self):
         """All that was seen, as it stands on the terminal at the end."""
-        return shown(self.terminal.written)
+        return shown(self.terminal.written if self.seen is None else self.seen)
 
     def close(self):
-        """As a terminal's window is closed: the shell passes it on to what it has started. It is told by what is typed, since the
-        process here may only have brought the shell into a machine: ended first, it would leave it to whoever reaps it, at some time."""
-        process = self.terminal.process
-        for end in (lambda: self.terminal.type("\x03kill -HUP $$\r"), lambda: process.send_signal(signal.SIGHUP), process.kill):
+        """As a terminal's window is closed: the shell passes it on to what it has started. A shell that waits for a line is told by
+        one, since the process here may only have brought it into a machine: ended first, it would leave the shell to whoever reaps
+        it, at some time."""
+        process, self.seen = self.terminal.process, self.terminal.written
+        ends = [lambda: process.send_signal(signal.SIGHUP), process.kill]
+        if WAITS.search(self.seen):
+            ends.insert(0, lambda: self.terminal.type("kill -HUP $$\r"))
+        for end in ends:
             if process.poll() is None:
                 end()
                 try:
