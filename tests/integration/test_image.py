@@ -344,6 +344,12 @@ class ConfigMap:
         os.rename(os.path.join(self.folder, "..new"), os.path.join(self.folder, "..data"))
 
 
+def wait_until_it_looks(beside):
+    """Until reload-on-change sleeps: it knows then what there was."""
+    names = 'for file in /proc/[0-9]*/comm; do read -r name <"$file" && echo "$name"; done'
+    wait_for(lambda: "sleep" in beside.exec("sh", "-c", names).stdout.split(), patience(10), "it has looked")
+
+
 def test_it_reloads_when_a_configmap_changes(container, lan, tmp_path):
     model_node, node = lan.node(), lan.node()
     container("model", "simulate", "--port", "8001", "--bind", "0.0.0.0", "--latency", "1ms", "--jitter", "1ms", network=model_node.name)
@@ -352,6 +358,7 @@ def test_it_reloads_when_a_configmap_changes(container, lan, tmp_path):
     one = container("sluice", mounts={"/etc/sluice": mapped.folder}, network=node.name, hosts=hosts)
     beside = container("reload", "/etc/sluice", "0.2", entrypoint=["reload-on-change"], mounts={"/etc/sluice": mapped.folder}, network=node.name)
     one.wait_healthy()
+    wait_until_it_looks(beside)
     load = Loop((node.address, 8080), threads=2, make=lambda i: ("GET", "/health", [("X-User-Id", f"u{i}")], None))
 
     def versions():
@@ -376,8 +383,7 @@ def test_a_daemon_that_does_not_answer_is_asked_again(container, lan, tmp_path):
     node, mapped = lan.node(), ConfigMap(tmp_path / "conf", **{"sluice.yaml": simple(pool="http://127.0.0.1:8001")})
     settings = {"mounts": {"/etc/sluice": mapped.folder}, "network": node.name}
     beside = container("reload", "/etc/sluice", "0.2", entrypoint=["reload-on-change"], **settings)
-    wait_for(lambda: beside.exec("sh", "-c", ":").returncode == 0, patience(10), "it runs")
-    time.sleep(0.5)  # it has looked
+    wait_until_it_looks(beside)
     mapped.put(**{"sluice.yaml": simple(pool="http://127.0.0.1:8002")})
     wait_for(lambda: beside.child.stderr().count("cannot") > 1, patience(10), "it has tried twice")
     container("sluice", **settings).wait_healthy()
